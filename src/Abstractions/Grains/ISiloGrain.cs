@@ -1,0 +1,35 @@
+using System.Collections.Immutable;
+
+namespace GenSlmOrleans.Abstractions;
+
+/// <summary>What a silo offers.</summary>
+[GenerateSerializer, Immutable, Alias("genslm.SiloOffer")]
+public sealed record SiloOffer([property: Id(0)] string SiloName, [property: Id(1)] ImmutableArray<string> Devices);
+
+/// <summary>A data set as a silo sees it.</summary>
+/// <param name="Hash">XXH3-128 of the FASTA file's bytes, in hexadecimal.</param>
+/// <param name="RecordCount">How many records it has.</param>
+/// <param name="TokenCount">How many tokens they have, untruncated.</param>
+/// <param name="UnknownTokenCount">How many of those are [UNK].</param>
+/// <param name="GapCount">How many gap characters the sequences hold.</param>
+/// <param name="TruncatedRecords">How many records are longer than the run's sequence length.</param>
+[GenerateSerializer, Immutable, Alias("genslm.DataSummary")]
+public sealed record DataSummary(
+    [property: Id(0)] string Hash,
+    [property: Id(1)] int RecordCount,
+    [property: Id(2)] long TokenCount,
+    [property: Id(3)] long UnknownTokenCount,
+    [property: Id(4)] long GapCount,
+    [property: Id(5)] int TruncatedRecords);
+
+/// <summary>A silo's own grain, key <c>@silo</c>: what it offers, and its copy of the data.</summary>
+[Alias("genslm.ISiloGrain")]
+public interface ISiloGrain : IGrainWithStringKey
+{
+    [Alias("describe")]
+    Task<SiloOffer> DescribeAsync();
+
+    /// <summary>Tokenises the file into this silo's token store, unless it is there already.</summary>
+    [Alias("openData"), ResponseTimeout(LongCall.Timeout)]
+    Task<DataSummary> OpenDataAsync(string fastaPath, int sequenceLimit);
+}

@@ -1,0 +1,25 @@
+namespace GenSlmOrleans.Abstractions;
+
+/// <summary>What is submitted: a spec and what the console resolved for it.</summary>
+/// <param name="Spec">The run's spec; paths are absolute.</param>
+/// <param name="ModelConfig">The architecture, as a Hugging Face config.json.</param>
+/// <param name="Resume">Go on from the output folder's last checkpoint instead of starting anew.</param>
+[GenerateSerializer, Immutable, Alias("genslm.RunSubmission")]
+public sealed record RunSubmission([property: Id(0)] RunSpec Spec, [property: Id(1)] string ModelConfig, [property: Id(2)] bool Resume);
+
+/// <summary>A training job: one activation per run id. It drives the optimizer steps and holds no tensor.</summary>
+[Alias("genslm.ITrainingRunGrain")]
+public interface ITrainingRunGrain : IGrainWithStringKey
+{
+    /// <summary>Starts the run; returns at once. Starting a run that is under way does nothing.</summary>
+    [Alias("start")]
+    Task StartAsync(RunSubmission submission);
+
+    /// <summary>Asks the run to stop at the next step boundary, with a checkpoint to resume from; returns at once.</summary>
+    [Alias("stop")]
+    Task StopAsync();
+
+    /// <summary>Where the run stands, with the events after <paramref name="afterSequence"/>.</summary>
+    [Alias("status")]
+    Task<RunStatus> GetStatusAsync(long afterSequence);
+}

@@ -1,0 +1,50 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace GenSlmOrleans.Abstractions;
+
+/// <summary>One line of <c>metrics.jsonl</c>: an optimizer step or a validation; the fields of the other kind are absent.</summary>
+[GenerateSerializer, Immutable, Alias("genslm.MetricLine")]
+public sealed record MetricLine
+{
+    /// <summary><c>step</c> or <c>validation</c>.</summary>
+    [Id(0)] public string Kind { get; init; } = "step";
+    [Id(1)] public long Step { get; init; }
+
+    /// <summary>From 0, as Lightning counts.</summary>
+    [Id(2)] public int Epoch { get; init; }
+    [Id(3)] public double? TrainLoss { get; init; }
+
+    /// <summary>Real tokens of the step's window.</summary>
+    [Id(4)] public long? Tokens { get; init; }
+    [Id(5)] public double? LearningRate { get; init; }
+    [Id(6)] public double? GradientNorm { get; init; }
+
+    /// <summary>How long the step took.</summary>
+    [Id(7)] public double? Seconds { get; init; }
+    [Id(8)] public double? ValLoss { get; init; }
+
+    /// <summary>Whether this validation loss is the lowest so far.</summary>
+    [Id(9)] public bool? Best { get; init; }
+
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    public string ToJson() => JsonSerializer.Serialize(this, Options);
+
+    /// <summary>Reads a line that <see cref="ToJson"/> wrote; null when it is not one (a line cut off by a crash).</summary>
+    public static MetricLine? FromJson(string line)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<MetricLine>(line, Options);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System.Text.Json.Serialization;
+
+namespace GenSlmOrleans.Abstractions;
+
+/// <summary>What forward and backward compute in; the master weights are fp32 either way.</summary>
+public enum Precision
+{
+    [JsonStringEnumMemberName("fp32")] Fp32,
+    [JsonStringEnumMemberName("bf16")] Bf16,
+}
+
+/// <summary>How far the records of a micro-batch are padded.</summary>
+public enum Padding
+{
+    /// <summary>To the longest record of the micro-batch.</summary>
+    [JsonStringEnumMemberName("longest")] Longest,
+
+    /// <summary>To the run's sequence length, as the Python script does.</summary>
+    [JsonStringEnumMemberName("max_length")] MaxLength,
+}
+
+/// <summary>Whether padding counts in the loss.</summary>
+public enum PadCounting
+{
+    [JsonStringEnumMemberName("ignore")] Ignore,
+
+    /// <summary>As GenSLM's own forward: labels are the input ids, padding included.</summary>
+    [JsonStringEnumMemberName("count")] Count,
+}
+
+/// <summary>How a window's gradients become one (DESIGN §6).</summary>
+public enum GradientScalingMode
+{
+    [JsonStringEnumMemberName("tokens")] Tokens,
+    [JsonStringEnumMemberName("micro-batches")] MicroBatches,
+    [JsonStringEnumMemberName("accumulation-steps")] AccumulationSteps,
+}
+
+public enum OptimizerKind
+{
+    /// <summary>torch.optim.Adam: weight decay is added to the gradient.</summary>
+    [JsonStringEnumMemberName("adam")] Adam,
+
+    /// <summary>torch.optim.AdamW: weight decay is applied to the parameters.</summary>
+    [JsonStringEnumMemberName("adamw")] AdamW,
+}
+
+/// <summary>How the learning rate changes over the steps.</summary>
+public enum LearningRateScheduleKind
+{
+    [JsonStringEnumMemberName("constant")] Constant,
+
+    /// <summary>Rises linearly over the warm-up steps, then stays.</summary>
+    [JsonStringEnumMemberName("linear")] Linear,
+
+    /// <summary>Rises linearly over the warm-up steps, then falls to 0 along a cosine.</summary>
+    [JsonStringEnumMemberName("cosine")] Cosine,
+
+    /// <summary>Divided by ten whenever the validation loss has stopped falling.</summary>
+    [JsonStringEnumMemberName("plateau")] Plateau,
+}

@@ -1,0 +1,128 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace GenSlmOrleans.Abstractions;
+
+/// <summary>
+/// Everything that decides a run's weights, and where they go. The defaults are the Python script's. Each property is a
+/// key of the run file and, in kebab case, an option of the console.
+/// </summary>
+[GenerateSerializer, Immutable, Alias("genslm.RunSpec")]
+public sealed record RunSpec
+{
+    /// <summary>The FASTA file, plain or gzipped.</summary>
+    [Id(0)] public string Data { get; init; } = "";
+
+    /// <summary>A preset's name or the path of a Hugging Face config.json.</summary>
+    [Id(1)] public string Model { get; init; } = "tiny";
+
+    /// <summary>Weights to start from; empty: from scratch.</summary>
+    [Id(2)] public string Weights { get; init; } = "";
+
+    /// <summary>The folder that receives checkpoints, metrics and the exported weights.</summary>
+    [Id(3)] public string Output { get; init; } = "";
+
+    [Id(4)] public int BatchSize { get; init; } = 2;
+
+    /// <summary>Micro-batches of each shard between two optimizer steps.</summary>
+    [Id(5)] public int AccumulationSteps { get; init; } = 10;
+
+    [Id(6)] public double LearningRate { get; init; } = 1e-5;
+
+    [Id(7)] public int Epochs { get; init; } = 3;
+
+    /// <summary>Stop after so many optimizer steps; 0: when the epochs are done.</summary>
+    [Id(8)] public long MaxSteps { get; init; }
+
+    /// <summary>Data shards: part of the run, whatever the cluster.</summary>
+    [Id(9)] public int Shards { get; init; } = 1;
+
+    /// <summary>Tokens a record is cut to; 0: the model's positions.</summary>
+    [Id(10)] public int SeqLength { get; init; }
+
+    [Id(11)] public ulong Seed { get; init; } = 42;
+
+    /// <summary>Share of the records set aside for validation.</summary>
+    [Id(12)] public double ValFraction { get; init; } = 0.2;
+
+    /// <summary>See <see cref="ValidationInterval"/>.</summary>
+    [Id(13)] public string ValEvery { get; init; } = "1epoch";
+
+    /// <summary>Validate on the first so many batches; 0: on all.</summary>
+    [Id(14)] public int LimitValBatches { get; init; }
+
+    [Id(15)] public bool Shuffle { get; init; } = true;
+
+    [Id(16)] public Precision Precision { get; init; }
+
+    [Id(17)] public Padding Padding { get; init; }
+
+    [Id(18)] public PadCounting PadTokens { get; init; }
+
+    [Id(19)] public GradientScalingMode GradientScaling { get; init; }
+
+    /// <summary>Largest global gradient norm; 0: no clipping.</summary>
+    [Id(20)] public double GradientClip { get; init; }
+
+    [Id(21)] public OptimizerKind Optimizer { get; init; }
+
+    [Id(22)] public double WeightDecay { get; init; }
+
+    [Id(23)] public LearningRateScheduleKind Schedule { get; init; }
+
+    [Id(24)] public long WarmupSteps { get; init; }
+
+    /// <summary>How many checkpoints with the lowest validation loss are kept; -1: all.</summary>
+    [Id(25)] public int KeepBest { get; init; } = 1;
+
+    /// <summary>What checkpoint names begin with.</summary>
+    [Id(26)] public string CheckpointName { get; init; } = "genslm";
+
+    /// <summary>Validations without improvement after which the run ends; 0: never.</summary>
+    [Id(27)] public int EarlyStoppingPatience { get; init; }
+
+    /// <summary>Put in front of Hugging Face's names in the exported state dict.</summary>
+    [Id(28)] public string KeyPrefix { get; init; } = "model.";
+
+    /// <summary>Intra-op threads of a replica; the bits depend on it, so it belongs to the run.</summary>
+    [Id(29)] public int Threads { get; init; } = 1;
+
+    /// <summary>How run files, run.json and the wire write a spec.</summary>
+    public static JsonSerializerOptions JsonOptions { get; } = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+        WriteIndented = true,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>What is wrong with the spec, a sentence each; empty when it is sound.</summary>
+    public IEnumerable<string> Validate()
+    {
+        if (Data.Length == 0) yield return "data is empty; it must name a FASTA file.";
+        if (BatchSize < 1) yield return AtLeast("batchSize", BatchSize, 1);
+        if (AccumulationSteps < 1) yield return AtLeast("accumulationSteps", AccumulationSteps, 1);
+        if (!(LearningRate > 0) || !double.IsFinite(LearningRate)) yield return $"learningRate is {LearningRate:R}; it must be above 0.";
+        if (Epochs < 1) yield return AtLeast("epochs", Epochs, 1);
+        if (MaxSteps < 0) yield return AtLeast("maxSteps", MaxSteps, 0);
+        if (Shards < 1) yield return AtLeast("shards", Shards, 1);
+        if (SeqLength is < 0 or 1) yield return $"seqLength is {SeqLength}; it must be at least 2, or 0 for the model's positions.";
+        if (!(ValFraction is >= 0 and < 1)) yield return $"valFraction is {ValFraction:R}; it must be at least 0 and below 1.";
+        if (!ValidationInterval.TryParse(ValEvery, out _)) yield return $"valEvery is '{ValEvery}'; it must be {ValidationInterval.Expected}.";
+        if (LimitValBatches < 0) yield return AtLeast("limitValBatches", LimitValBatches, 0);
+        if (!(GradientClip >= 0) || !double.IsFinite(GradientClip)) yield return $"gradientClip is {GradientClip:R}; it must be 0 (off) or above.";
+        if (!(WeightDecay >= 0) || !double.IsFinite(WeightDecay)) yield return $"weightDecay is {WeightDecay:R}; it must be 0 or above.";
+        if (WarmupSteps < 0) yield return AtLeast("warmupSteps", WarmupSteps, 0);
+        if (WarmupSteps > 0 && Schedule is LearningRateScheduleKind.Constant or LearningRateScheduleKind.Plateau)
+            yield return $"warmupSteps is {WarmupSteps}, which the schedule has no use for; take schedule linear or cosine.";
+        if (KeepBest is 0 or < -1) yield return $"keepBest is {KeepBest}; it must be at least 1, or -1 for all.";
+        if (EarlyStoppingPatience < 0) yield return AtLeast("earlyStoppingPatience", EarlyStoppingPatience, 0);
+        if (EarlyStoppingPatience > 0 && ValFraction == 0) yield return "earlyStoppingPatience needs a validation loss, but valFraction is 0.";
+        if (Schedule == LearningRateScheduleKind.Plateau && ValFraction == 0) yield return "schedule plateau needs a validation loss, but valFraction is 0.";
+        if (CheckpointName.Length == 0 || CheckpointName[0] == '.' || CheckpointName.AsSpan().ContainsAny(Path.GetInvalidFileNameChars()) || CheckpointName.Contains('\\'))
+            yield return $"checkpointName is '{CheckpointName}'; it must be a file name that does not begin with a dot.";
+        if (Threads < 1) yield return AtLeast("threads", Threads, 1);
+    }
+
+    private static string AtLeast(string field, long found, long minimum) => $"{field} is {found}; it must be at least {minimum}.";
+}

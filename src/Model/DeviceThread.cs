@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using TorchSharp;
+
+namespace GenSlmOrleans.Model;
+
+/// <summary>
+/// The one thread on which a device computes. Work is queued and awaited, so that no scheduler thread ever waits
+/// for a kernel; it runs in the order in which it was queued. libtorch's thread count holds for the calling thread
+/// only, and the bits depend on it: each piece of work says how many it is to be computed with.
+/// </summary>
+public sealed class DeviceThread : IDisposable
+{
+    private readonly BlockingCollection<Action> _queue = [];
+    private readonly Thread _thread;
+    private readonly TimeProvider _time;
+    private long _busySince;
+    private int _threadCount;
+
+    /// <param name="deviceName"><c>cpu</c> or <c>cuda:N</c>, for the thread's name.</param>
+    /// <param name="time">Measures how long the current piece of work has taken.</param>
+    public DeviceThread(string deviceName, TimeProvider time)
+    {
+        _time = time;
+        _thread = new Thread(Work) { IsBackground = true, Name = $"device {deviceName}" };
+        _thread.Start();
+    }
+
+    /// <summary>How long the piece of work at hand has been running; zero when the device is idle.</summary>
+    public TimeSpan BusyFor
+    {
+        get
+        {
+            long since = Interlocked.Read(ref _busySince);
+            return since == 0 ? TimeSpan.Zero : _time.GetElapsedTime(since);
+        }
+    }
+
+    /// <summary>Whether the thread still takes work.</summary>
+    public bool IsAlive => _thread.IsAlive && !_queue.IsAddingCompleted;
+
+    /// <summary>Runs <paramref name="work"/> on the device's thread, with <paramref name="threadCount"/> intra-op threads.</summary>
+    public Task<T> RunAsync<T>(int threadCount, Func<T> work, CancellationToken cancellation = default)
+    {
+        var completion = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _queue.Add(() => Complete(completion, threadCount, work, cancellation), CancellationToken.None);
+        return completion.Task;
+    }
+
+    /// <inheritdoc cref="RunAsync{T}"/>
+    public Task RunAsync(int threadCount, Action work, CancellationToken cancellation = default) =>
+        RunAsync(threadCount, () => { work(); return true; }, cancellation);
+
+#pragma warning disable CA1031 // Whatever the work throws belongs to whoever awaits it; the thread goes on.
+    private void Complete<T>(TaskCompletionSource<T> completion, int threadCount, Func<T> work, CancellationToken cancellation)
+    {
+        if (cancellation.IsCancellationRequested)
+        {
+            completion.TrySetCanceled(cancellation);
+            return;
+        }
+
+        try
+        {
+            UseThreads(threadCount);
+            completion.TrySetResult(work());
+        }
+        catch (OperationCanceledException canceled)
+        {
+            completion.TrySetCanceled(canceled.CancellationToken);
+        }
+        catch (Exception exception)
+        {
+            completion.TrySetException(exception);
+        }
+    }
+#pragma warning restore CA1031
+
+    private void Work()
+    {
+        foreach (var work in _queue.GetConsumingEnumerable())
+        {
+            Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
+            work();
+            Interlocked.Exchange(ref _busySince, 0);
+        }
+    }
+
+    private void UseThreads(int threadCount)
+    {
+        if (_threadCount == threadCount) return;
+        NativeLibraries.EnsureLoaded();
+        torch.set_num_threads(threadCount);
+        _threadCount = threadCount;
+    }
+
+    /// <summary>Takes no more work; what is queued still runs.</summary>
+    public void Dispose()
+    {
+        _queue.CompleteAdding();
+        if (Thread.CurrentThread != _thread) _thread.Join();
+        _queue.Dispose();
+    }
+}

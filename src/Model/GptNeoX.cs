@@ -1,0 +1,126 @@
+// Shapes: B records, T tokens, V vocabulary, D hidden width, N heads, H head size (D = N·H), R rotary dimensions of a head.
+
+using GenSlmOrleans.Formats;
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace GenSlmOrleans.Model;
+
+/// <summary>
+/// GPT-NeoX as Hugging Face transformers computes it (<c>modeling_gpt_neox.py</c>): parallel residual, one fused
+/// projection for queries, keys and values, rotary embedding on the first part of each head, untied output
+/// embedding, no dropout. The parameters are borrowed from <see cref="FlatParameters"/>.
+/// </summary>
+public sealed class GptNeoX : IDisposable
+{
+    private readonly HuggingFaceConfig _config;
+    private readonly Layer[] _layers;
+    private readonly Tensor _embedIn;
+    private readonly Tensor _finalNormWeight;
+    private readonly Tensor _finalNormBias;
+    private readonly Tensor _embedOut;
+    private readonly RotaryTable _rotary;
+    private readonly int _headSize;
+
+    public GptNeoX(HuggingFaceConfig config, FlatParameters parameters)
+    {
+        _config = config;
+        _headSize = config.HiddenSize / config.HeadCount;
+        _embedIn = parameters["gpt_neox.embed_in.weight"];
+        _layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => new Layer(parameters, $"gpt_neox.layers.{i}."))];
+        _finalNormWeight = parameters["gpt_neox.final_layer_norm.weight"];
+        _finalNormBias = parameters["gpt_neox.final_layer_norm.bias"];
+        _embedOut = parameters[GptNeoXStateDict.OutputEmbedding];
+        _rotary = new RotaryTable((int)(_headSize * config.RotaryFraction), config.RotaryBase, parameters.ElementType, parameters.Device);
+    }
+
+    /// <summary>The hidden states after the final LayerNorm, [B, T, D].</summary>
+    /// <param name="ids_BT">Token ids, int64, padded on the right.</param>
+    /// <param name="realKeys_BT">
+    /// Null: plain causal attention, right for every real token of a right-padded batch. Otherwise true where a token
+    /// is real: padded keys are masked for every query, real or padded, as GenSLM's forward does.
+    /// </param>
+    public Tensor HiddenStates(Tensor ids_BT, Tensor? realKeys_BT = null)
+    {
+        long tokens = ids_BT.shape[1];
+        var mask_B1TT = realKeys_BT is null ? null : CausalMask(realKeys_BT, tokens);
+        var (cos_T11R, sin_T11R) = _rotary.First(tokens);
+        var x_BTD = functional.embedding(ids_BT, _embedIn);
+        foreach (var layer in _layers)
+        {
+            var attended_BTD = Attend(Norm(x_BTD, layer.InputNormWeight, layer.InputNormBias), layer, cos_T11R, sin_T11R, mask_B1TT);
+            if (_config.UseParallelResidual)
+            {
+                var mixed_BTD = MultiLayerPerceptron(Norm(x_BTD, layer.PostNormWeight, layer.PostNormBias), layer);
+                x_BTD = mixed_BTD + attended_BTD + x_BTD;
+            }
+            else
+            {
+                x_BTD = attended_BTD + x_BTD;
+                x_BTD = MultiLayerPerceptron(Norm(x_BTD, layer.PostNormWeight, layer.PostNormBias), layer) + x_BTD;
+            }
+        }
+
+        return Norm(x_BTD, _finalNormWeight, _finalNormBias);
+    }
+
+    /// <summary>Scores of the next token from hidden states, [B, T, V].</summary>
+    public Tensor Logits(Tensor hidden_BTD) => functional.linear(hidden_BTD, _embedOut);
+
+    private Tensor Attend(Tensor x_BTD, Layer layer, Tensor cos_T11R, Tensor sin_T11R, Tensor? mask_B1TT)
+    {
+        long records = x_BTD.shape[0], tokens = x_BTD.shape[1];
+        var fused_BTN3H = functional.linear(x_BTD, layer.FusedWeight, layer.FusedBias).view(records, tokens, _config.HeadCount, 3, _headSize);
+        var turned_BTN2H = _rotary.Turn(fused_BTN3H.narrow(3, 0, 2), cos_T11R, sin_T11R);
+        var query_BNTH = turned_BTN2H.select(3, 0).transpose(1, 2);
+        var key_BNTH = turned_BTN2H.select(3, 1).transpose(1, 2);
+        var value_BNTH = fused_BTN3H.select(3, 2).transpose(1, 2);
+        var attended_BNTH = functional.scaled_dot_product_attention(
+            query_BNTH, key_BNTH, value_BNTH, attn_mask: mask_B1TT!, is_casual: mask_B1TT is null);
+        var attended_BTD = attended_BNTH.transpose(1, 2).reshape(records, tokens, _config.HiddenSize);
+        return functional.linear(attended_BTD, layer.DenseWeight, layer.DenseBias);
+    }
+
+    private Tensor MultiLayerPerceptron(Tensor x_BTD, Layer layer)
+    {
+        var inner = functional.linear(x_BTD, layer.WidenWeight, layer.WidenBias);
+        return functional.linear(Activate(inner), layer.NarrowWeight, layer.NarrowBias);
+    }
+
+    // gelu_fast and gelu_new are the same tanh approximation, written differently (transformers/activations.py).
+    private Tensor Activate(Tensor x) => _config.HiddenActivation switch
+    {
+        "gelu_fast" or "gelu_new" or "gelu_pytorch_tanh" => x.gelu(Modules.GELU.Approximate.tanh),
+        "gelu" => x.gelu(),
+        "relu" => functional.relu(x),
+        var other => throw new NotSupportedException($"hidden_act is {other}; expected gelu, gelu_fast, gelu_new, gelu_pytorch_tanh or relu."),
+    };
+
+    private Tensor Norm(Tensor x_BTD, Tensor weight, Tensor bias) =>
+        functional.layer_norm(x_BTD, [_config.HiddenSize], weight, bias, _config.LayerNormEpsilon);
+
+    private static Tensor CausalMask(Tensor realKeys_BT, long tokens)
+    {
+        var causal_TT = ones([tokens, tokens], ScalarType.Bool, realKeys_BT.device).tril();
+        return causal_TT.logical_and(realKeys_BT.unsqueeze(1).unsqueeze(1));
+    }
+
+    public void Dispose() => _rotary.Dispose();
+
+    private sealed class Layer(FlatParameters parameters, string prefix)
+    {
+        public readonly Tensor InputNormWeight = parameters[prefix + "input_layernorm.weight"];
+        public readonly Tensor InputNormBias = parameters[prefix + "input_layernorm.bias"];
+        public readonly Tensor PostNormWeight = parameters[prefix + "post_attention_layernorm.weight"];
+        public readonly Tensor PostNormBias = parameters[prefix + "post_attention_layernorm.bias"];
+        public readonly Tensor FusedWeight = parameters[prefix + "attention.query_key_value.weight"];
+        public readonly Tensor? FusedBias = parameters.Find(prefix + "attention.query_key_value.bias");
+        public readonly Tensor DenseWeight = parameters[prefix + "attention.dense.weight"];
+        public readonly Tensor? DenseBias = parameters.Find(prefix + "attention.dense.bias");
+        public readonly Tensor WidenWeight = parameters[prefix + "mlp.dense_h_to_4h.weight"];
+        public readonly Tensor WidenBias = parameters[prefix + "mlp.dense_h_to_4h.bias"];
+        public readonly Tensor NarrowWeight = parameters[prefix + "mlp.dense_4h_to_h.weight"];
+        public readonly Tensor NarrowBias = parameters[prefix + "mlp.dense_4h_to_h.bias"];
+    }
+}

@@ -1,0 +1,139 @@
+using GenSlmOrleans.Formats;
+using GenSlmOrleans.Genomics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace GenSlmOrleans.Model;
+
+/// <summary>The loss of one micro-batch.</summary>
+/// <param name="LossSum">Sum of the counted tokens' losses.</param>
+/// <param name="LossTokens">How many tokens were counted.</param>
+public readonly record struct MicroBatchLoss(double LossSum, long LossTokens);
+
+/// <summary>
+/// One copy of the model on one device. Everything here runs on that device's own <see cref="DeviceThread"/>; a
+/// micro-batch leaves no tensor behind.
+/// </summary>
+public sealed class Replica : IDisposable
+{
+    private readonly FlatParameters _parameters;
+    private readonly GptNeoX _model;
+    private readonly Device _device;
+    private readonly PadTokens _padTokens;
+    private readonly Stack<GradientBuffer> _idleGradients = new();
+    private readonly Tensor? _microBatchGradient;
+    private GradientBuffer? _current;
+
+    /// <param name="config">The architecture.</param>
+    /// <param name="deviceName"><c>cpu</c> or <c>cuda:N</c>.</param>
+    /// <param name="precision">What forward and backward compute in.</param>
+    /// <param name="padTokens">Whether padding counts in the loss.</param>
+    public Replica(HuggingFaceConfig config, string deviceName, ComputePrecision precision, PadTokens padTokens)
+    {
+        NativeLibraries.EnsureLoaded();
+        _device = device(deviceName);
+        _padTokens = padTokens;
+        _parameters = new FlatParameters(GptNeoXStateDict.Describe(config), _device, precision, trainable: true);
+        _model = new GptNeoX(config, _parameters);
+        if (precision != ComputePrecision.Bf16) return;
+        _microBatchGradient = zeros([_parameters.Count], ScalarType.BFloat16, _device);
+        _parameters.AccumulateInto(_microBatchGradient);
+    }
+
+    /// <summary>How many parameters the model has.</summary>
+    public long ParameterCount => _parameters.Count;
+
+    /// <summary>Overwrites parameters <paramref name="offset"/>….</summary>
+    public void WriteParameters(long offset, ReadOnlySpan<float> values) => _parameters.Write(offset, values);
+
+    /// <summary>A gradient of zeros, to accumulate into. Give it back with <see cref="Return"/>.</summary>
+    public GradientBuffer RentGradient()
+    {
+        if (!_idleGradients.TryPop(out var gradient)) return new GradientBuffer(_parameters.Count, _device);
+        gradient.Clear();
+        return gradient;
+    }
+
+    /// <summary>Takes back a gradient that <see cref="RentGradient"/> gave.</summary>
+    public void Return(GradientBuffer gradient) => _idleGradients.Push(gradient);
+
+    /// <summary>
+    /// Forward and backward of one micro-batch: adds the gradient of (summed loss × <paramref name="lossFactor"/>) to
+    /// <paramref name="gradient"/>.
+    /// </summary>
+    public MicroBatchLoss Accumulate(MicroBatch batch, float lossFactor, GradientBuffer gradient)
+    {
+        long targets = CausalLoss.CountTargets(batch, _padTokens);
+        if (targets == 0) return default;
+        Target(gradient);
+        using var scope = NewDisposeScope();
+        var loss = Loss(batch);
+        (loss * lossFactor).backward();
+        if (_microBatchGradient is not null)
+        {
+            using var noGradient = no_grad();
+            gradient.Values.add_(_microBatchGradient);
+            _microBatchGradient.zero_();
+        }
+
+        return new MicroBatchLoss(loss.item<float>(), targets);
+    }
+
+    /// <summary>The loss of one micro-batch, without gradients.</summary>
+    public MicroBatchLoss Evaluate(MicroBatch batch)
+    {
+        long targets = CausalLoss.CountTargets(batch, _padTokens);
+        if (targets == 0) return default;
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        return new MicroBatchLoss(Loss(batch).item<float>(), targets);
+    }
+
+    /// <summary>Hidden states [B·T·D] and logits [B·T·V] of a batch, row-major, for parity checks.</summary>
+    public (float[] HiddenStates, float[] Logits) Infer(MicroBatch batch)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        var (ids_BT, real_BT) = Inputs(batch);
+        var hidden = _model.HiddenStates(ids_BT, KeyMask(batch, real_BT));
+        var logits = _model.Logits(hidden);
+        return (hidden.to(ScalarType.Float32).cpu().data<float>().ToArray(), logits.to(ScalarType.Float32).cpu().data<float>().ToArray());
+    }
+
+    private Tensor Loss(MicroBatch batch)
+    {
+        var (ids_BT, real_BT) = Inputs(batch);
+        var hidden = _model.HiddenStates(ids_BT, KeyMask(batch, real_BT));
+        return CausalLoss.Sum(_model.Logits(hidden), ids_BT, real_BT, _padTokens);
+    }
+
+    // With padding on the right, causal attention alone keeps padding away from real tokens; a mask is needed only
+    // where padded queries count too.
+    private Tensor? KeyMask(MicroBatch batch, Tensor real_BT) =>
+        _padTokens == PadTokens.Count && batch.PaddingTokens > 0 ? real_BT : null;
+
+    private (Tensor Ids_BT, Tensor Real_BT) Inputs(MicroBatch batch)
+    {
+        var ids = new long[batch.TokenIds.Length];
+        for (int i = 0; i < ids.Length; i++) ids[i] = batch.TokenIds[i];
+        var ids_BT = tensor(ids, [batch.RecordCount, batch.Columns], ScalarType.Int64, CPU).to(_device);
+        var lengths_B1 = tensor(batch.Lengths, ScalarType.Int32, CPU).to(_device).unsqueeze(1);
+        var real_BT = arange(batch.Columns, ScalarType.Int32, _device).unsqueeze(0).lt(lengths_B1);
+        return (ids_BT, real_BT);
+    }
+
+    private void Target(GradientBuffer gradient)
+    {
+        if (ReferenceEquals(_current, gradient) || _microBatchGradient is not null) return;
+        _parameters.AccumulateInto(gradient.Values);
+        _current = gradient;
+    }
+
+    public void Dispose()
+    {
+        _model.Dispose();
+        _parameters.Dispose();
+        _microBatchGradient?.Dispose();
+        while (_idleGradients.TryPop(out var gradient)) gradient.Dispose();
+    }
+}
