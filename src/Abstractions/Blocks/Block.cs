@@ -34,6 +34,9 @@ public sealed class Block : IDisposable
     /// <exception cref="ObjectDisposedException">The buffer has gone to another owner.</exception>
     public Span<float> Values => Buffer.AsSpan(0, Length);
 
+    /// <inheritdoc cref="Values"/>
+    public ReadOnlyMemory<float> Memory => Buffer.AsMemory(0, Length);
+
     /// <summary>Rents a buffer of <paramref name="length"/> values; their content is undefined.</summary>
     public static Block Rent(int index, int length) => new(index, RentBuffer(length), length, sendOnce: false);
 

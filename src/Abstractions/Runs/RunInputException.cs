@@ -1,0 +1,13 @@
+namespace GenSlmOrleans.Abstractions;
+
+/// <summary>Something the user can mend: one sentence that names it. Becomes exit code 2 at the console.</summary>
+[GenerateSerializer, Alias("genslm.RunInputException")]
+public sealed class RunInputException(string message) : Exception(message);
+
+/// <summary>A message of an older plan, or for another step than the receiver is at: refused, nothing was changed.</summary>
+[GenerateSerializer, Alias("genslm.StaleMessageException")]
+public sealed class StaleMessageException(string message) : Exception(message);
+
+/// <summary>The run cannot go on, and it is not the user's doing.</summary>
+[GenerateSerializer, Alias("genslm.RunFailedException")]
+public sealed class RunFailedException(string message) : Exception(message);

@@ -1,0 +1,57 @@
+using System.CommandLine;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Client.Options;
+using GenSlmOrleans.Formats;
+using GenSlmOrleans.Genomics;
+
+namespace GenSlmOrleans.Client;
+
+/// <summary>Parses the command line, runs a command, and turns whatever goes wrong into a sentence and an exit code.</summary>
+internal static class ConsoleApplication
+{
+    public static async Task<int> RunAsync(string[] args, Command[] commands)
+    {
+        var root = new RootCommand("""
+            Example: genslm train samples/influenza.fasta --epochs 3
+
+            Fine-tunes GenSLM on nucleotide FASTA with gradient accumulation, on a local cluster that it starts by itself.
+            """);
+        foreach (var command in commands) root.Subcommands.Add(command);
+        bool verbose = args.Contains("--verbose");
+        try
+        {
+            var parsed = root.Parse(args);
+            if (parsed.Errors.Count > 0) throw new UsageException(Sentence(parsed));
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (Exception exception) when (!verbose && SentenceOf(exception) is { } sentence)
+        {
+            await Console.Error.WriteLineAsync(sentence.Text);
+            return sentence.ExitCode;
+        }
+    }
+
+    private static (string Text, int ExitCode)? SentenceOf(Exception exception) => exception switch
+    {
+        UsageException or RunInputException or FastaException or WeightFileException => (exception.Message, ExitCode.BadInput),
+        ClusterException => (exception.Message, ExitCode.ClusterUnreachable),
+        _ => null,
+    };
+
+    private static string Sentence(ParseResult parsed)
+    {
+        var known = parsed.CommandResult.Command.Options.Select(option => option.Name).ToArray();
+        foreach (var token in parsed.UnmatchedTokens)
+        {
+            if (token.StartsWith("--", StringComparison.Ordinal))
+                return $"Unknown option {token}; did you mean {NearestName.Of(token, known)}? 'genslm {parsed.CommandResult.Command.Name} --help' lists them all.";
+            if (parsed.CommandResult.Command is RootCommand root)
+                return $"Unknown command '{token}'; did you mean 'genslm {NearestName.Of(token, root.Subcommands.Select(command => command.Name))}'?";
+            return $"'{token}' is one argument too many; 'genslm {parsed.CommandResult.Command.Name} --help' shows what is expected.";
+        }
+
+        return parsed.CommandResult.Command is RootCommand
+            ? "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all."
+            : $"{parsed.Errors[0].Message} 'genslm {parsed.CommandResult.Command.Name} --help' shows what is expected.";
+    }
+}

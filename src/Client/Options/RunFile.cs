@@ -1,0 +1,60 @@
+using System.Text;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace GenSlmOrleans.Client.Options;
+
+/// <summary>Run files: YAML, or JSON, which is YAML too, so that an output folder's run.json is one.</summary>
+internal static class RunFile
+{
+    /// <summary>What a run was resolved to, in run.json; not a setting.</summary>
+    private const string Resolved = "resolved";
+
+    /// <summary>Applies a run file's keys to <paramref name="settings"/>.</summary>
+    /// <exception cref="UsageException">The file is missing, not YAML, or has a key or value that is not known.</exception>
+    public static TrainSettings Apply(TrainSettings settings, string path)
+    {
+        foreach (var (key, value) in Mapping(path))
+        {
+            if (key is not YamlScalarNode { Value: { } name }) throw new UsageException($"{path} line {key.Start.Line} has a key that is not a word; expected 'key: value'.");
+            if (name == Resolved) continue;
+            var option = RunOptions.Find(name, $"{path} line {key.Start.Line}");
+            if (value is not YamlScalarNode scalar) throw new UsageException($"{path} line {value.Start.Line}: {name} is a list or a mapping; expected one value.");
+            settings = option.Set(settings, scalar.Value ?? "");
+        }
+
+        return settings;
+    }
+
+    /// <summary>The settings as a run file.</summary>
+    public static string Print(TrainSettings settings)
+    {
+        var text = new StringBuilder();
+        foreach (var option in RunOptions.All.Where(option => !option.IsFlag))
+        {
+            var value = option.Get(settings);
+            bool plain = value.Length > 0 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_' or '/' or '+') && value[0] != '-';
+            text.Append(option.Key).Append(": ").Append(plain ? value : $"'{value.Replace("'", "''")}'").Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    private static YamlMappingNode Mapping(string path)
+    {
+        if (!File.Exists(path)) throw new UsageException($"The run file {path} does not exist.");
+        try
+        {
+            using var reader = File.OpenText(path);
+            var yaml = new YamlStream();
+            yaml.Load(reader);
+            if (yaml.Documents.Count == 0) return [];
+            return yaml.Documents[0].RootNode as YamlMappingNode
+                ?? throw new UsageException($"{path} is not a mapping; expected lines such as 'batchSize: 2'.");
+        }
+        catch (YamlException exception)
+        {
+            throw new UsageException($"{path} line {exception.Start.Line}: {exception.InnerException?.Message ?? exception.Message} Expected lines such as 'batchSize: 2'.");
+        }
+    }
+}

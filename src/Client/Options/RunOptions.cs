@@ -1,0 +1,51 @@
+using System.Collections.Immutable;
+using GenSlmOrleans.Abstractions;
+
+namespace GenSlmOrleans.Client.Options;
+
+/// <summary>Every setting of a run, once: the console's options, the run file's keys and the help come from here.</summary>
+internal static class RunOptions
+{
+    public static ImmutableArray<RunOption> All { get; } =
+    [
+        RunOption.Text("data", "FASTA", "the sequences, plain or gzipped (on the console: the argument)", (spec, text) => spec with { Data = text }, spec => spec.Data),
+        RunOption.Text("model", "NAME|PATH", "preset (tiny, genslm_25M_patric, genslm_250M_patric, genslm_2.5B_patric) or a Hugging Face config.json", (spec, text) => spec with { Model = text }, spec => spec.Model),
+        RunOption.Text("weights", "PATH", "weights to start from: safetensors or PyTorch; default: from scratch", (spec, text) => spec with { Weights = text }, spec => spec.Weights),
+        RunOption.Text("output", "FOLDER", "where checkpoints, metrics and weights go; default: runs/<name of the FASTA>", (spec, text) => spec with { Output = text }, spec => spec.Output),
+        RunOption.Number("batchSize", "records of a micro-batch", (spec, value) => spec with { BatchSize = value }, spec => spec.BatchSize),
+        RunOption.Number("accumulationSteps", "micro-batches of each shard between two optimizer steps", (spec, value) => spec with { AccumulationSteps = value }, spec => spec.AccumulationSteps),
+        RunOption.Number("learningRate", "learning rate", (spec, value) => spec with { LearningRate = value }, spec => spec.LearningRate),
+        RunOption.Number("epochs", "passes over the training records", (spec, value) => spec with { Epochs = value }, spec => spec.Epochs),
+        RunOption.Number("maxSteps", "stop after so many optimizer steps; 0: when the epochs are done", (spec, value) => spec with { MaxSteps = value }, spec => spec.MaxSteps),
+        RunOption.Number("shards", "data shards; part of the run, whatever the cluster", (spec, value) => spec with { Shards = value }, spec => spec.Shards),
+        new("silos", "N", "local silo processes to start", (settings, text) => settings with { Silos = RunOption.ParseNumber<int>("silos", text) }, settings => $"{settings.Silos}"),
+        RunOption.Number("seqLength", "tokens a record is cut to; 0: the model's positions", (spec, value) => spec with { SeqLength = value }, spec => spec.SeqLength),
+        RunOption.Number("seed", "decides split, order and initial weights", (spec, value) => spec with { Seed = value }, spec => spec.Seed),
+        RunOption.Number("valFraction", "share of the records set aside for validation", (spec, value) => spec with { ValFraction = value }, spec => spec.ValFraction),
+        RunOption.Text("valEvery", "N|Nepochs", "validate every N steps ('50') or epochs ('1epoch')", (spec, text) => spec with { ValEvery = text }, spec => spec.ValEvery),
+        RunOption.Number("limitValBatches", "validate on the first so many batches; 0: all", (spec, value) => spec with { LimitValBatches = value }, spec => spec.LimitValBatches),
+        RunOption.Text("shuffle", "true|false", "draw a new order of the records every epoch", (spec, text) => spec with { Shuffle = RunOption.ParseFlag("shuffle", text) }, spec => RunOption.FlagText(spec.Shuffle)),
+        RunOption.Choice("precision", "what forward and backward compute in; master weights are fp32", (spec, value) => spec with { Precision = value }, spec => spec.Precision),
+        RunOption.Choice("padding", "pad a micro-batch to its longest record, or to seqLength as the Python script", (spec, value) => spec with { Padding = value }, spec => spec.Padding),
+        RunOption.Text("keyPrefix", "TEXT", "in front of Hugging Face's names in the exported file", (spec, text) => spec with { KeyPrefix = text }, spec => spec.KeyPrefix),
+        RunOption.Choice("padTokens", "leave padding out of the loss, or count it as GenSLM's forward does", (spec, value) => spec with { PadTokens = value }, spec => spec.PadTokens),
+        RunOption.Choice("gradientScaling", "how a window's gradients become one", (spec, value) => spec with { GradientScaling = value }, spec => spec.GradientScaling),
+        RunOption.Number("gradientClip", "largest global gradient norm; 0: off", (spec, value) => spec with { GradientClip = value }, spec => spec.GradientClip),
+        RunOption.Choice("optimizer", "torch.optim.Adam or AdamW", (spec, value) => spec with { Optimizer = value }, spec => spec.Optimizer),
+        RunOption.Number("weightDecay", "weight decay", (spec, value) => spec with { WeightDecay = value }, spec => spec.WeightDecay),
+        RunOption.Choice("schedule", "how the learning rate changes", (spec, value) => spec with { Schedule = value }, spec => spec.Schedule),
+        RunOption.Number("warmupSteps", "steps over which the rate rises (linear, cosine)", (spec, value) => spec with { WarmupSteps = value }, spec => spec.WarmupSteps),
+        RunOption.Number("keepBest", "checkpoints with the lowest validation loss to keep; -1: all", (spec, value) => spec with { KeepBest = value }, spec => spec.KeepBest),
+        RunOption.Text("checkpointName", "PREFIX", "what checkpoint names begin with", (spec, text) => spec with { CheckpointName = text }, spec => spec.CheckpointName),
+        RunOption.Number("earlyStoppingPatience", "validations without improvement that end the run; 0: never", (spec, value) => spec with { EarlyStoppingPatience = value }, spec => spec.EarlyStoppingPatience),
+        RunOption.Number("threads", "threads of a replica; default: the machine's cores", (spec, value) => spec with { Threads = value }, spec => spec.Threads),
+        new("resume", "", "go on from the output folder's last checkpoint, if there is one", (settings, text) => settings with { Resume = RunOption.ParseFlag("resume", text) }, settings => RunOption.FlagText(settings.Resume)),
+        new("json", "", "print one JSON object on standard output at the end", (settings, text) => settings with { Json = RunOption.ParseFlag("json", text) }, settings => RunOption.FlagText(settings.Json)),
+    ];
+
+    /// <summary>The setting with the key <paramref name="key"/>.</summary>
+    /// <exception cref="UsageException">There is none; the message names the nearest.</exception>
+    public static RunOption Find(string key, string source) =>
+        All.FirstOrDefault(option => option.Key == key)
+        ?? throw new UsageException($"{source} has an unknown key '{key}'; did you mean '{NearestName.Of(key, All.Select(option => option.Key))}'?");
+}

@@ -1,0 +1,22 @@
+using GenSlmOrleans.Abstractions;
+
+namespace GenSlmOrleans.Client.Rendering;
+
+/// <summary>One line an event.</summary>
+internal sealed class PlainProgress(TextWriter output) : IProgressView
+{
+    public void Started(string runId, string folder, IReadOnlyList<string> metrics) =>
+        output.WriteLine($"run {runId} → {folder}; metrics at {string.Join(", ", metrics)}");
+
+    public void Show(RunStatus status)
+    {
+        foreach (var happened in status.Events)
+            if (EventText.Line(happened, status) is { } line) output.WriteLine(line);
+    }
+
+    public void Note(string text) => output.WriteLine(text);
+
+    public void Dispose()
+    {
+    }
+}

@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using System.IO.Hashing;
+
+namespace GenSlmOrleans.Formats;
+
+/// <summary>
+/// A zip archive that torch.save wrote (PyTorch 1.6 and later): a bare state dict, or a checkpoint such as Lightning's
+/// with the entry <c>state_dict</c>. Tensors may be views into shared storages, strided, Parameters, or shorter than
+/// their storage. The pickle inside is read by <see cref="RestrictedUnpickler"/>: nothing in the file is ever executed.
+/// </summary>
+public sealed class TorchArchive : WeightFile
+{
+    private readonly ContentFile _file;
+    private readonly ImmutableArray<StoredTensor> _stored;
+    private readonly ImmutableArray<ZipEntry> _entries;
+    private readonly ZipDirectory _directory;
+    private StridedContent? _lastStrided;
+
+    private TorchArchive(ContentFile file, ZipDirectory directory, Content content) : base(file.Path, content.Descriptions, content.Metadata)
+    {
+        _file = file;
+        _directory = directory;
+        _stored = content.Stored;
+        _entries = content.Entries;
+    }
+
+    /// <summary>Opens an archive and checks that every tensor of its state dict lies within the file.</summary>
+    /// <exception cref="WeightFileException">The file is missing, not such an archive, or damaged.</exception>
+    public static new TorchArchive Open(string path)
+    {
+        var file = ContentFile.Open(path);
+        try
+        {
+            var directory = ZipDirectory.Read(file);
+            return new TorchArchive(file, directory, ReadContent(file, directory));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Reads the pickle and all storages that tensors use and compares their CRC-32s with the archive's: about a second per
+    /// gigabyte or less. Not part of opening, as torch.save can be told to leave the checksums out.
+    /// </summary>
+    /// <exception cref="WeightFileException">An entry's content is not what was written; it is named.</exception>
+    public void VerifyChecksums()
+    {
+        var buffer = new byte[1 << 20];
+        foreach (var entry in _entries)
+        {
+            var checksum = new Crc32();
+            long offset = _directory.DataOffset(entry);
+            for (long done = 0; done < entry.Length;)
+            {
+                var part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, entry.Length - done));
+                _file.Read(offset + done, part);
+                checksum.Append(part);
+                done += part.Length;
+            }
+
+            if (checksum.GetCurrentHashAsUInt32() != entry.Checksum)
+            {
+                throw _file.Bad($"the archive's entry {MessageText.Quote(entry.Name)} has the CRC-32 {checksum.GetCurrentHashAsUInt32():x8}; " +
+                    $"{entry.Checksum:x8} is expected: the file is damaged.");
+            }
+        }
+    }
+
+    protected override void Dispose(bool disposing) => _file.Dispose();
+
+    private protected override void ReadElements(int tensor, long firstElement, Span<byte> destination)
+    {
+        var stored = _stored[tensor];
+        if (stored.IsContiguous)
+        {
+            _file.Read(stored.FileOffset + firstElement * stored.ElementSize, destination);
+            return;
+        }
+
+        // Gathered from memory: the tensor is usually read from its first element to its last, in pieces.
+        var content = _lastStrided;
+        if (content?.Tensor != stored) _lastStrided = content = new StridedContent(stored, _file);
+        content.Gather(firstElement, destination);
+    }
+
+    private static Content ReadContent(ContentFile file, ZipDirectory directory)
+    {
+        var pickles = directory.Entries.Where(entry => entry.Name.Split('/') is [_, "data.pkl"]).ToList();
+        if (pickles is not [var pickle])
+            throw file.Bad($"the archive has {pickles.Count} entries named data.pkl in a top folder; torch.save writes one.");
+        var folder = pickle.Name[..^"data.pkl".Length];
+        if (directory.Find(folder + "byteorder") is { } order
+            && !file.ReadBlock(directory.DataOffset(order), order.Length, 100, "the archive's byteorder").AsSpan().StartsWith("little"u8))
+        {
+            throw file.Bad("the archive was written on a big-endian machine; little-endian is expected.");
+        }
+
+        var bytes = file.ReadBlock(directory.DataOffset(pickle), pickle.Length, RestrictedUnpickler.LongestPickle, "the archive's pickle");
+        var (tensors, metadata) = TorchStateDict.Find(RestrictedUnpickler.Load(bytes, file.Path), file);
+        var content = new Builder(file, directory, folder);
+        foreach (var (name, tensor) in tensors) content.Add(name, tensor);
+        return content.ToContent(pickle, metadata);
+    }
+
+    private sealed record Content(
+        ImmutableArray<TensorDescription> Descriptions, ImmutableArray<StoredTensor> Stored, ImmutableArray<ZipEntry> Entries,
+        IReadOnlyDictionary<string, string> Metadata);
+
+    /// <summary>Places tensors in the file; each storage's entry is looked up once.</summary>
+    private sealed class Builder(ContentFile file, ZipDirectory directory, string folder)
+    {
+        private readonly Dictionary<string, (ZipEntry Entry, long Offset)> _storages = new(StringComparer.Ordinal);
+        private readonly ImmutableArray<TensorDescription>.Builder _descriptions = ImmutableArray.CreateBuilder<TensorDescription>();
+        private readonly ImmutableArray<StoredTensor>.Builder _stored = ImmutableArray.CreateBuilder<StoredTensor>();
+
+        public void Add(string name, PickleTensor tensor)
+        {
+            var entryName = $"{folder}data/{tensor.Storage.Key}";
+            if (!_storages.TryGetValue(entryName, out var place))
+            {
+                var entry = directory.Find(entryName)
+                    ?? throw file.Bad($"the tensor {MessageText.Quote(name)} lies in {MessageText.Quote(entryName)}, which the archive lacks.");
+                _storages[entryName] = place = (entry, directory.DataOffset(entry));
+            }
+
+            var type = tensor.Storage.ElementType!.Value;
+            Int128 expected = (Int128)tensor.Storage.ElementCount * ElementConversion.SizeOf(type);
+            if (expected != place.Entry.Length)
+            {
+                throw file.Bad($"the storage {MessageText.Quote(entryName)} has {place.Entry.Length} bytes; " +
+                    $"{expected} are expected for {tensor.Storage.ElementCount} elements of {type}.");
+            }
+
+            _stored.Add(StoredTensor.Create(tensor, place.Offset)
+                ?? throw file.Bad($"the tensor {MessageText.Quote(name)} of shape {TensorDescription.TextOf(tensor.Shape.AsSpan())}, strides " +
+                    $"{TensorDescription.TextOf(tensor.Strides.AsSpan())} and offset {tensor.Offset} does not fit its storage of {tensor.Storage.ElementCount} elements."));
+            _descriptions.Add(new TensorDescription(name, type, tensor.Shape));
+        }
+
+        public Content ToContent(ZipEntry pickle, IReadOnlyDictionary<string, string> metadata) =>
+            new(_descriptions.ToImmutable(), _stored.ToImmutable(), [pickle, .. _storages.Values.Select(place => place.Entry)], metadata);
+    }
+}

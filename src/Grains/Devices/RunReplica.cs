@@ -1,0 +1,126 @@
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Genomics;
+using GenSlmOrleans.Model;
+using GenSlmOrleans.Training;
+
+namespace GenSlmOrleans.Grains.Devices;
+
+/// <summary>A run's copy of the model on one device, with the run's data. All shards placed on the device take turns on it.</summary>
+internal sealed class RunReplica : IAsyncDisposable
+{
+    private readonly ComputeDevice _device;
+    private readonly Replica _replica;
+    private readonly RunBatches _batches;
+    private readonly long[] _blockVersions;
+    private readonly CancellationTokenSource _released = new();
+    private long _microBatchesDone;
+
+    private RunReplica(ComputeDevice device, Replica replica, RunPlan plan, TokenStore store)
+    {
+        _device = device;
+        _replica = replica;
+        Plan = plan;
+        _batches = new RunBatches(plan, store);
+        _blockVersions = new long[plan.Layout.BlockCount];
+        Array.Fill(_blockVersions, -1);
+    }
+
+    public RunPlan Plan { get; }
+
+    public long MicroBatchesDone => Interlocked.Read(ref _microBatchesDone);
+
+    public static async Task<RunReplica> CreateAsync(ComputeDevice device, RunPlan plan, TokenStore store)
+    {
+        var precision = plan.Spec.Precision == Precision.Bf16 ? ComputePrecision.Bf16 : ComputePrecision.Fp32;
+        var padTokens = plan.Spec.PadTokens == PadCounting.Count ? PadTokens.Count : PadTokens.Ignore;
+        var replica = await device.Thread.RunAsync(plan.Spec.Threads, () => new Replica(plan.Config, device.Name, precision, padTokens));
+        return new RunReplica(device, replica, plan, store);
+    }
+
+    /// <summary>Blocks whose parameters are not those after <paramref name="version"/> steps.</summary>
+    public IEnumerable<int> BlocksOlderThan(long version) =>
+        Enumerable.Range(0, _blockVersions.Length).Where(block => _blockVersions[block] != version);
+
+    /// <summary>Overwrites a block's parameters with those of <paramref name="version"/>.</summary>
+    public async Task WriteAsync(Block block, long version)
+    {
+        _blockVersions[block.Index] = -1;
+        await OnDeviceAsync(() => _replica.WriteParameters(Plan.Layout.BlockOffset(block.Index), block.Values));
+        _blockVersions[block.Index] = version;
+    }
+
+    /// <summary>Forward and backward of a shard's whole window, in micro-batch order.</summary>
+    public Task<(ShardTotals Totals, GradientBuffer Gradient)> AccumulateAsync(int shard, StepPosition position) =>
+        _device.Thread.RunAsync(Plan.Spec.Threads, () => Accumulate(shard, position), _released.Token);
+
+    /// <summary>Summed loss and counted tokens of validation batches.</summary>
+    public Task<MicroBatchLoss[]> EvaluateAsync(int firstBatch, int endBatch) => _device.Thread.RunAsync(
+        Plan.Spec.Threads,
+        () =>
+        {
+            var losses = new MicroBatchLoss[endBatch - firstBatch];
+            for (int batch = firstBatch; batch < endBatch; batch++)
+            {
+                _released.Token.ThrowIfCancellationRequested();
+                losses[batch - firstBatch] = _replica.Evaluate(_batches.Validation(batch));
+            }
+
+            return losses;
+        },
+        _released.Token);
+
+    /// <summary>Adds <paramref name="right"/> into <paramref name="left"/> and takes <paramref name="right"/> back.</summary>
+    public GradientBuffer Merge(GradientBuffer left, GradientBuffer right)
+    {
+        left.Add(right);
+        _replica.Return(right);
+        return left;
+    }
+
+    public void Return(GradientBuffer gradient) => _replica.Return(gradient);
+
+    /// <summary>A block of a gradient, copied to the host.</summary>
+    public async Task<Block> ReadAsync(GradientBuffer gradient, int index)
+    {
+        var block = Block.Rent(index, Plan.Layout.BlockSize(index));
+        await OnDeviceAsync(() => gradient.Read(Plan.Layout.BlockOffset(index), block.Values));
+        return block;
+    }
+
+    public Task OnDeviceAsync(Action work) => _device.Thread.RunAsync(Plan.Spec.Threads, work, _released.Token);
+
+    private (ShardTotals Totals, GradientBuffer Gradient) Accumulate(int shard, StepPosition position)
+    {
+        var gradient = _replica.RentGradient();
+        var range = Plan.Windows.MicroBatches(shard, position.Window);
+        var totals = new ShardTotals(shard, 0, 0, 0, 0, 0, 0);
+        for (int index = range.First; index < range.First + range.Count; index++)
+        {
+            _released.Token.ThrowIfCancellationRequested();
+            var batch = _batches.Training(shard, position.Epoch, index);
+            long targets = CausalLoss.CountTargets(batch, Plan.Spec.PadTokens == PadCounting.Count ? PadTokens.Count : PadTokens.Ignore);
+            float factor = GradientScale.MicroBatchFactor(Plan.Scaling, targets, Plan.Spec.AccumulationSteps);
+            var loss = _replica.Accumulate(batch, factor, gradient);
+            totals = totals with
+            {
+                LossSum = totals.LossSum + loss.LossSum,
+                MeanLossSum = totals.MeanLossSum + (loss.LossTokens == 0 ? 0 : loss.LossSum / loss.LossTokens),
+                LossTokens = totals.LossTokens + loss.LossTokens,
+                MicroBatches = totals.MicroBatches + 1,
+                RealTokens = totals.RealTokens + batch.RealTokens,
+                PaddingTokens = totals.PaddingTokens + batch.PaddingTokens,
+            };
+            Interlocked.Increment(ref _microBatchesDone);
+        }
+
+        return (totals, gradient);
+    }
+
+    /// <summary>Ends the work at hand after its micro-batch and disposes every tensor, on the device's own thread.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _released.CancelAsync();
+        await _device.Thread.RunAsync(Plan.Spec.Threads, _replica.Dispose, CancellationToken.None);
+        _released.Dispose();
+    }
+}

@@ -1,0 +1,28 @@
+using System.Collections.Immutable;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Genomics;
+using GenSlmOrleans.Grains.Placement;
+
+namespace GenSlmOrleans.Grains.Devices;
+
+/// <summary>A silo's own grain, one activation a silo, key <c>@silo</c>. Stateless: a restarted silo answers as before.</summary>
+[OnNamedSilo]
+public sealed class SiloGrain(SiloDevices devices, TokenStores stores) : Grain, ISiloGrain
+{
+    public Task<SiloOffer> DescribeAsync() => Task.FromResult(
+        new SiloOffer(OnNamedSilo.SiloOf(this.GetPrimaryKeyString()), [.. devices.All.Select(device => device.Name)]));
+
+    public async Task<DataSummary> OpenDataAsync(string fastaPath, int sequenceLimit)
+    {
+        try
+        {
+            var store = await stores.OpenAsync(fastaPath);
+            return new DataSummary(
+                store.SourceHash, store.RecordCount, store.TokenCount, store.UnknownTokenCount, store.GapCount, store.RecordsLongerThan(sequenceLimit));
+        }
+        catch (FastaException exception)
+        {
+            throw new RunInputException(exception.Message);
+        }
+    }
+}

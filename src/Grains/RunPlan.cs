@@ -1,0 +1,96 @@
+using System.Collections.Immutable;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Formats;
+using GenSlmOrleans.Genomics;
+using GenSlmOrleans.Training;
+
+namespace GenSlmOrleans.Grains;
+
+/// <summary>
+/// Everything about a run that follows from its spec, its architecture and the number of its records: the same on
+/// every silo, and never sent. No part of it depends on the cluster.
+/// </summary>
+public sealed class RunPlan
+{
+    /// <exception cref="RunInputException">There are fewer training records than shards.</exception>
+    public RunPlan(RunSpec spec, HuggingFaceConfig config, int recordCount)
+    {
+        Spec = spec;
+        Config = config;
+        SequenceLimit = SequenceLimitOf(spec, config);
+        Layout = new ParameterLayout([.. GptNeoXStateDict.Describe(config).Select(tensor => new ParameterShape(tensor.Name, tensor.Shape))]);
+        Tree = new ReductionTree(spec.Shards);
+        Split = DataSplit.Create(recordCount, spec.ValFraction, spec.Seed);
+        if (Split.Training.Length < spec.Shards)
+            throw new RunInputException($"{spec.Data} has {recordCount} records, {Split.Training.Length} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
+        Order = new SamplingOrder(Split.Training, spec.Shards, spec.Seed, spec.Shuffle);
+        Windows = new WindowPlan([.. Enumerable.Range(0, spec.Shards).Select(Order.RecordCount)], spec.BatchSize, spec.AccumulationSteps);
+        TotalSteps = Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);
+        Schedule = new LearningRateSchedule(ScheduleOf(spec.Schedule), spec.LearningRate, spec.WarmupSteps, TotalSteps);
+        Adam = new AdamOptions(spec.LearningRate, WeightDecay: spec.WeightDecay, Decoupled: spec.Optimizer == OptimizerKind.AdamW);
+        EarlyStopping = new EarlyStopping(spec.EarlyStoppingPatience == 0 ? null : spec.EarlyStoppingPatience);
+        ValidationInterval.TryParse(spec.ValEvery, out var interval);
+        Validation = interval;
+        int batches = (Split.Validation.Length + spec.BatchSize - 1) / spec.BatchSize;
+        ValidationBatchCount = spec.LimitValBatches == 0 ? batches : Math.Min(batches, spec.LimitValBatches);
+    }
+
+    public RunSpec Spec { get; }
+
+    public HuggingFaceConfig Config { get; }
+
+    /// <summary>Tokens a record is cut to.</summary>
+    public int SequenceLimit { get; }
+
+    public ParameterLayout Layout { get; }
+
+    public ReductionTree Tree { get; }
+
+    public DataSplit Split { get; }
+
+    public SamplingOrder Order { get; }
+
+    public WindowPlan Windows { get; }
+
+    public long TotalSteps { get; }
+
+    public LearningRateSchedule Schedule { get; }
+
+    public AdamOptions Adam { get; }
+
+    public EarlyStopping EarlyStopping { get; }
+
+    public ValidationInterval Validation { get; }
+
+    /// <summary>Batches of one validation; 0 without validation data.</summary>
+    public int ValidationBatchCount { get; }
+
+    public GradientScaling Scaling => Spec.GradientScaling switch
+    {
+        GradientScalingMode.MicroBatches => GradientScaling.MicroBatches,
+        GradientScalingMode.AccumulationSteps => GradientScaling.AccumulationSteps,
+        _ => GradientScaling.Tokens,
+    };
+
+    /// <summary>Whether the run validates after <paramref name="step"/>: on its interval, and at the very end.</summary>
+    public bool ValidatesAfter(long step)
+    {
+        if (ValidationBatchCount == 0) return false;
+        if (step == TotalSteps) return true;
+        if (!Validation.Epochs) return step % Validation.Count == 0;
+        var position = Windows.Locate(step);
+        return position.IsLastOfEpoch && (position.Epoch + 1) % Validation.Count == 0;
+    }
+
+    /// <summary>Tokens a record is cut to, for a spec and an architecture.</summary>
+    public static int SequenceLimitOf(RunSpec spec, HuggingFaceConfig config) =>
+        spec.SeqLength == 0 ? config.MaximumPositions : spec.SeqLength;
+
+    private static ScheduleKind ScheduleOf(LearningRateScheduleKind kind) => kind switch
+    {
+        LearningRateScheduleKind.Linear => ScheduleKind.Linear,
+        LearningRateScheduleKind.Cosine => ScheduleKind.Cosine,
+        LearningRateScheduleKind.Plateau => ScheduleKind.Plateau,
+        _ => ScheduleKind.Constant,
+    };
+}

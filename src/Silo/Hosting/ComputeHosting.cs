@@ -1,0 +1,16 @@
+using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Grains.Diagnostics;
+
+namespace GenSlmOrleans.Silo.Hosting;
+
+/// <summary>What the grains of this silo share: devices, token stores, instruments, the clock.</summary>
+internal static class ComputeHosting
+{
+    public static void AddCompute(this WebApplicationBuilder builder, SiloSettings settings)
+    {
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(services => new SiloDevices(settings.Devices, services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton(_ => new TokenStores(Path.Combine(settings.CacheFolder, "tokens")));
+        builder.Services.AddSingleton(_ => new ClusterMetrics(settings.Name));
+    }
+}

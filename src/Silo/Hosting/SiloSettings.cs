@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using System.Net;
+
+namespace GenSlmOrleans.Silo.Hosting;
+
+/// <summary>How a silo is reached, what it offers and where it keeps its cache. Command line, then environment, then defaults.</summary>
+public sealed record SiloSettings
+{
+    /// <summary>The silo's name: the pod or process name, stable across restarts.</summary>
+    public string Name { get; init; } = Environment.MachineName;
+
+    public int SiloPort { get; init; } = 11111;
+
+    public int GatewayPort { get; init; } = 30000;
+
+    /// <summary>Port of /metrics and /health.</summary>
+    public int HttpPort { get; init; } = 8080;
+
+    /// <summary>The first silo's HOST:PORT, for the others of a local cluster; null for the first.</summary>
+    public IPEndPoint? Primary { get; init; }
+
+    /// <summary>Devices to offer; empty: every GPU, or the CPU.</summary>
+    public ImmutableArray<string> Devices { get; init; } = [];
+
+    /// <summary>Where token stores are kept.</summary>
+    public string CacheFolder { get; init; } = Path.Combine(Path.GetTempPath(), "genslm");
+
+    /// <summary>End as soon as the process that started this one is gone.</summary>
+    public bool EndsWithParent { get; init; }
+
+    /// <summary>Reads <c>--name value</c> options; each may be an environment variable <c>GENSLM_NAME</c> instead.</summary>
+    /// <exception cref="ArgumentException">An option is unknown or its value is not as it should be.</exception>
+    public static SiloSettings Read(IReadOnlyList<string> args)
+    {
+        var settings = new SiloSettings();
+        foreach (var (option, apply) in Options)
+        {
+            var value = Environment.GetEnvironmentVariable($"GENSLM_{option.Replace('-', '_').ToUpperInvariant()}");
+            if (!string.IsNullOrEmpty(value)) settings = apply(settings, value);
+        }
+
+        for (int i = 0; i < args.Count; i += 2)
+        {
+            var name = args[i].StartsWith("--", StringComparison.Ordinal) ? args[i][2..] : args[i];
+            if (!Options.TryGetValue(name, out var apply))
+                throw new ArgumentException($"Unknown option {args[i]}; expected one of --{string.Join(", --", Options.Keys)}.");
+            if (i + 1 == args.Count) throw new ArgumentException($"Option {args[i]} has no value.");
+            settings = apply(settings, args[i + 1]);
+        }
+
+        return settings;
+    }
+
+    private static readonly ImmutableSortedDictionary<string, Func<SiloSettings, string, SiloSettings>> Options =
+        new Dictionary<string, Func<SiloSettings, string, SiloSettings>>(StringComparer.Ordinal)
+        {
+            ["name"] = (settings, value) => settings with { Name = value },
+            ["silo-port"] = (settings, value) => settings with { SiloPort = Port("silo-port", value) },
+            ["gateway-port"] = (settings, value) => settings with { GatewayPort = Port("gateway-port", value) },
+            ["http-port"] = (settings, value) => settings with { HttpPort = Port("http-port", value) },
+            ["primary"] = (settings, value) => settings with { Primary = EndPoint("primary", value) },
+            ["devices"] = (settings, value) => settings with { Devices = [.. value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)] },
+            ["cache"] = (settings, value) => settings with { CacheFolder = value },
+            ["ends-with-parent"] = (settings, value) => settings with { EndsWithParent = value == "true" },
+        }.ToImmutableSortedDictionary(StringComparer.Ordinal);
+
+    private static int Port(string option, string value) =>
+        int.TryParse(value, out int port) && port is > 0 and < 65536
+            ? port
+            : throw new ArgumentException($"--{option} is '{value}'; expected a port from 1 to 65535.");
+
+    private static IPEndPoint EndPoint(string option, string value) =>
+        IPEndPoint.TryParse(value, out var endPoint) && endPoint.Port > 0
+            ? endPoint
+            : throw new ArgumentException($"--{option} is '{value}'; expected ADDRESS:PORT.");
+}

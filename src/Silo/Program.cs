@@ -1,0 +1,26 @@
+using GenSlmOrleans.Silo.Hosting;
+
+SiloSettings settings;
+try
+{
+    settings = SiloSettings.Read(args);
+}
+catch (ArgumentException exception)
+{
+    await Console.Error.WriteLineAsync(exception.Message);
+    return 2;
+}
+
+var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+builder.AddLogs();
+builder.AddCluster(settings);
+builder.AddCompute(settings);
+builder.AddTelemetry();
+builder.AddHealth(settings);
+
+var app = builder.Build();
+app.MapTelemetry();
+app.MapHealth();
+if (settings.EndsWithParent) ParentWatch.Start();
+await app.RunAsync();
+return 0;
