@@ -86,6 +86,14 @@ public sealed class AtomicFolder : IDisposable
         return removed;
     }
 
+    /// <summary>Removes a folder: its name goes first, so that nobody sees it half gone; what a crash leaves over has a temporary name.</summary>
+    public static void Remove(string path)
+    {
+        var condemned = TemporaryName.Beside(path);
+        Directory.Move(path, condemned);
+        Directory.Delete(condemned, recursive: true);
+    }
+
     private static void ThrowIfTaken(string path)
     {
         if (Path.Exists(path)) throw new IOException($"{path} exists already; a name that is free is expected.");

@@ -66,6 +66,15 @@ public sealed record HuggingFaceConfig
         return config.Validate() is [var first, ..] ? throw new WeightFileException($"{path}: {first}") : config;
     }
 
+    /// <summary>Reads the text of a <c>config.json</c>, as <see cref="ToJson"/> writes it.</summary>
+    /// <exception cref="WeightFileException">It is not JSON, of another model type, or not valid.</exception>
+    public static HuggingFaceConfig Parse(string json)
+    {
+        const string Source = "the model configuration";
+        var config = HuggingFaceConfigReader.Parse(Source, System.Text.Encoding.UTF8.GetBytes(json));
+        return config.Validate() is [var first, ..] ? throw new WeightFileException($"{Source}: {first}") : config;
+    }
+
     /// <summary>What is wrong with the configuration, in sentences; empty when it can be used.</summary>
     public ImmutableArray<string> Validate()
     {

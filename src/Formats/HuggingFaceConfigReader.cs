@@ -24,12 +24,16 @@ internal sealed class HuggingFaceConfigReader
     public static HuggingFaceConfig Read(string path)
     {
         using var file = ContentFile.Open(path);
-        var bytes = file.ReadBlock(0, file.Length, LongestFile, "the configuration");
+        return Parse(path, file.ReadBlock(0, file.Length, LongestFile, "the configuration"));
+    }
+
+    public static HuggingFaceConfig Parse(string path, ReadOnlyMemory<byte> bytes)
+    {
         try
         {
             using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false });
             if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw file.Bad($"the file holds a JSON {document.RootElement.ValueKind}; the object of a config.json is expected.");
+                throw new WeightFileException($"{path}: the file holds a JSON {document.RootElement.ValueKind}; the object of a config.json is expected.");
             return new HuggingFaceConfigReader(path, document.RootElement).ToConfig();
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)

@@ -11,8 +11,8 @@ namespace GenSlmOrleans.Formats;
 /// <param name="Extent">Elements from the first to the last in the file, both included; 0 for an empty tensor.</param>
 internal sealed record StoredTensor(long FileOffset, int ElementSize, ImmutableArray<long> Shape, ImmutableArray<long> Strides, long Extent)
 {
-    /// <summary>True when the elements follow one another in row-major order.</summary>
-    public bool IsContiguous { get; } = CountContiguous(Shape, Strides);
+    /// <summary>True when the elements follow one another in row-major order, or there are none.</summary>
+    public bool IsContiguous { get; } = Extent == 0 || StepsByOne(Shape, Strides);
 
     /// <summary>Null when sizes are negative, overflow, reach beyond the storage, or a strided tensor spans more than an array holds.</summary>
     public static StoredTensor? Create(PickleTensor tensor, long storageOffset)
@@ -25,20 +25,19 @@ internal sealed record StoredTensor(long FileOffset, int ElementSize, ImmutableA
             last += (Int128)Math.Max(tensor.Shape[i] - 1, 0) * tensor.Strides[i];
         }
 
-        if (count == 0) return new StoredTensor(storageOffset, 1, tensor.Shape, tensor.Strides, 0);
-        if (last >= tensor.Storage.ElementCount) return null;
         int size = ElementConversion.SizeOf(tensor.Storage.ElementType!.Value);
+        if (count == 0) return new StoredTensor(storageOffset, size, tensor.Shape, tensor.Strides, 0);
+        if (last >= tensor.Storage.ElementCount) return null;
         var stored = new StoredTensor(storageOffset + tensor.Offset * size, size, tensor.Shape, tensor.Strides, (long)last - tensor.Offset + 1);
         return stored.IsContiguous || stored.Extent <= Array.MaxLength / size ? stored : null;
     }
 
     // Dimensions of size 1 may have any stride: nothing is ever stepped along them.
-    private static bool CountContiguous(ImmutableArray<long> shape, ImmutableArray<long> strides)
+    private static bool StepsByOne(ImmutableArray<long> shape, ImmutableArray<long> strides)
     {
         long expected = 1;
         for (int i = shape.Length - 1; i >= 0; i--)
         {
-            if (shape[i] == 0) return true;
             if (shape[i] == 1) continue;
             if (strides[i] != expected) return false;
             expected *= shape[i];

@@ -48,7 +48,7 @@ public sealed class TorchArchive : WeightFile
     /// <exception cref="WeightFileException">An entry's content is not what was written; it is named.</exception>
     public void VerifyChecksums()
     {
-        var buffer = new byte[1 << 20];
+        var buffer = new byte[(int)Math.Min(1 << 20, _entries.Max(entry => entry.Length))];
         foreach (var entry in _entries)
         {
             var checksum = new Crc32();

@@ -46,7 +46,9 @@ public sealed class GptNeoX : IDisposable
         long tokens = ids_BT.shape[1];
         var mask_B1TT = realKeys_BT is null ? null : CausalMask(realKeys_BT, tokens);
         var (cos_T11R, sin_T11R) = _rotary.First(tokens);
-        var x_BTD = functional.embedding(ids_BT, _embedIn);
+        // A product with one-hot rows takes the same rows as a look-up, to the bit, and its backward is a product too: added
+        // up in a fixed order on every device, where a scatter is not.
+        var x_BTD = functional.one_hot(ids_BT, _config.VocabularySize).to(_embedIn.dtype).matmul(_embedIn);
         foreach (var layer in _layers)
         {
             var attended_BTD = Attend(Norm(x_BTD, layer.InputNormWeight, layer.InputNormBias), layer, cos_T11R, sin_T11R, mask_B1TT);
@@ -91,7 +93,7 @@ public sealed class GptNeoX : IDisposable
     // gelu_fast and gelu_new are the same tanh approximation, written differently (transformers/activations.py).
     private Tensor Activate(Tensor x) => _config.HiddenActivation switch
     {
-        "gelu_fast" or "gelu_new" or "gelu_pytorch_tanh" => x.gelu(Modules.GELU.Approximate.tanh),
+        "gelu_fast" or "gelu_new" or "gelu_pytorch_tanh" => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh),
         "gelu" => x.gelu(),
         "relu" => functional.relu(x),
         var other => throw new NotSupportedException($"hidden_act is {other}; expected gelu, gelu_fast, gelu_new, gelu_pytorch_tanh or relu."),

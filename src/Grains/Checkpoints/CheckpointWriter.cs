@@ -45,7 +45,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
         var name = kind switch { BlockKind.FirstMoment => "exp_avg.", BlockKind.SecondMoment => "exp_avg_sq.", _ => "" };
         var tensors = slots.Select(slot => new TensorDescription(name + slot.Name, TensorElementType.Float32, slot.Shape)).ToImmutableArray();
         long first = slots[0].Offset, count = tensors.Sum(tensor => tensor.ElementCount);
-        await using var stream = folder.CreateFile(file);
+        var stream = folder.CreateFile(file);
         using var hashing = new HashingStream(stream);
         using var writer = new SafetensorsWriter(hashing, tensors, metadata: null);
         for (long done = 0; done < count;)
@@ -59,8 +59,13 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
             done += values.Length;
         }
 
-        await Task.Run(writer.Complete);
-        _parts.Add(new CheckpointPart(file, VectorName(kind), first, count, hashing.BytesWritten, hashing.HashHex));
+        await Task.Run(() =>
+        {
+            writer.Complete();
+            // Closing flushes to the disk, which takes its time: not on the grain's scheduler. After a failure the folder closes it.
+            stream.Dispose();
+        });
+        _parts.Add(new CheckpointPart(file, VectorName(kind), first, count, hashing.Length, hashing.HashText));
     }
 
     /// <summary>Tensors of about 1 GiB together, in order; a larger tensor is a part of its own.</summary>

@@ -38,7 +38,7 @@ internal sealed class VectorFile : IDisposable
     public static VectorFile OpenPart(string folder, CheckpointPart part, ParameterLayout layout)
     {
         var path = Path.Combine(folder, part.File);
-        var found = HashingStream.HashFile(path);
+        var found = Xxh3.TextOf(Xxh3.OfFile(path));
         if (found != part.Xxh3) throw new WeightFileException($"{path} has XXH3 {found}, but the manifest says {part.Xxh3}; the checkpoint is damaged.");
         var file = WeightFile.Open(path);
         var tensors = new int[layout.Slots.Count];

@@ -40,7 +40,7 @@ internal sealed class RunPreparation(IGrainFactory grains, IClusterMembershipSer
         var checkpoint = grains.GetGrain<ICheckpointGrain>(runId);
         var inventory = await checkpoint.OpenAsync(runId, submission, data);
         var prepared = new PreparedRun(
-            runId, plan, generation, Placement.Shards(submission.Spec.Shards, silos), Placement.Partitions(plan.Layout, silos), inventory);
+            runId, plan, generation, ClusterPlacement.Shards(submission.Spec.Shards, silos), ClusterPlacement.Partitions(plan.Layout, silos), inventory);
         await SetUpAsync(prepared, submission, checkpoint);
         return prepared;
     }

@@ -54,7 +54,7 @@ internal sealed class StepDriver(IGrainFactory grains, PreparedRun run, ClusterM
     public async Task<double> ValidateAsync(long step)
     {
         long start = time.GetTimestamp();
-        var parts = Placement.ValidationBatches(run.Plan.ValidationBatchCount, run.Shares);
+        var parts = ClusterPlacement.ValidationBatches(run.Plan.ValidationBatchCount, run.Shares);
         var reports = await Task.WhenAll(parts.Select(part =>
             Gpu(part.Device).ValidateAsync(new ValidationRequest(run.FenceAt(step), part.First, part.End, run.Partitions))));
         double lossSum = 0;

@@ -5,7 +5,7 @@ using GenSlmOrleans.Training;
 namespace GenSlmOrleans.Grains.Runs;
 
 /// <summary>Where shards and partitions go: pure functions of what the live silos offer. No bit of the result depends on them.</summary>
-public static class Placement
+public static class ClusterPlacement
 {
     /// <summary>Contiguous shards, as even as can be, over the devices in order; devices without a shard are left out.</summary>
     public static ImmutableArray<DeviceShare> Shards(int shardCount, IReadOnlyList<SiloOffer> silos)
