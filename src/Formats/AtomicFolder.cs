@@ -8,7 +8,7 @@ public sealed class AtomicFolder : IDisposable
 {
     private readonly string _finalPath;
     private readonly List<DurableFile> _files = [];
-    private bool _committed;
+    private bool _finished;
 
     private AtomicFolder(string finalPath)
     {
@@ -35,7 +35,7 @@ public sealed class AtomicFolder : IDisposable
     {
         if (name.Length == 0 || name is "." or ".." || name.AsSpan().IndexOfAny('/', '\\', '\0') >= 0)
             throw new ArgumentException($"The name is '{name}'; a file name without a path is expected.", nameof(name));
-        ObjectDisposedException.ThrowIf(_committed, this);
+        ObjectDisposedException.ThrowIf(_finished, this);
         var file = new DurableFile(Path.Combine(TemporaryPath, name));
         _files.Add(file);
         return file;
@@ -46,21 +46,21 @@ public sealed class AtomicFolder : IDisposable
     /// <exception cref="IOException">The final path is taken, or the disk refuses.</exception>
     public void Commit()
     {
-        ObjectDisposedException.ThrowIf(_committed, this);
+        ObjectDisposedException.ThrowIf(_finished, this);
         if (_files.Find(file => !file.IsDurable) is { } unfinished)
             throw new InvalidOperationException($"{unfinished.Name} is still open or could not be written to the disk.");
         ThrowIfTaken(_finalPath);
         FolderFlush.Flush(TemporaryPath);
         Directory.Move(TemporaryPath, _finalPath);
-        _committed = true;
+        _finished = true;
         FolderFlush.Flush(Path.GetDirectoryName(_finalPath)!);
     }
 
     /// <summary>Removes the folder and all in it, unless it was committed.</summary>
     public void Dispose()
     {
-        if (_committed) return;
-        _committed = true;
+        if (_finished) return;
+        _finished = true;
         foreach (var file in _files) file.Abandon();
         if (Directory.Exists(TemporaryPath)) Directory.Delete(TemporaryPath, recursive: true);
     }
@@ -78,7 +78,8 @@ public sealed class AtomicFolder : IDisposable
             if (!TemporaryName.IsTemporary(path)) continue;
             var attributes = File.GetAttributes(path);
             // A link is removed itself; what it points at is not ours.
-            if (attributes.HasFlag(FileAttributes.Directory) && !attributes.HasFlag(FileAttributes.ReparsePoint)) Directory.Delete(path, recursive: true);
+            bool isFolder = attributes.HasFlag(FileAttributes.Directory) && !attributes.HasFlag(FileAttributes.ReparsePoint);
+            if (isFolder) Directory.Delete(path, recursive: true);
             else File.Delete(path);
             removed++;
         }

@@ -43,7 +43,8 @@ public sealed class HashingStream(Stream inner) : Stream
 
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("A hashed stream is only written.");
 
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException("A hashed stream is written from its start to its end.");
+    public override long Seek(long offset, SeekOrigin origin) =>
+        throw new NotSupportedException("A hashed stream is written from its start to its end.");
 
     public override void SetLength(long value) => throw new NotSupportedException("A hashed stream is written from its start to its end.");
 }

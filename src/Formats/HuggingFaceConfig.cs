@@ -94,15 +94,18 @@ public sealed record HuggingFaceConfig
         Require(RotaryFraction is >= 0 and <= 1, $"rotary_pct is {RotaryFraction}; it must be from 0 to 1.");
         Require(RotaryBase is > 1 and < 1e12, $"rotary_emb_base is {RotaryBase}; it must be greater than 1.");
         Require(InitializerRange is > 0 and < 100, $"initializer_range is {InitializerRange}; it must be greater than 0.");
-        Require(KnownActivations.Contains(HiddenActivation), $"hidden_act is {MessageText.Quote(HiddenActivation)}; it must be {KnownActivationList}.");
+        Require(KnownActivations.Contains(HiddenActivation),
+            $"hidden_act is {MessageText.Quote(HiddenActivation)}; it must be {KnownActivationList}.");
         Require(!TieWordEmbeddings, $"tie_word_embeddings is true; only models with an output embedding of their own are supported.");
         if (problems.Count > 0) return problems.ToImmutable();
 
-        Require(HiddenSize % HeadCount == 0, $"hidden_size is {HiddenSize}, which {HeadCount} heads do not divide; the size of a head cannot be established.");
+        Require(HiddenSize % HeadCount == 0,
+            $"hidden_size is {HiddenSize}, which {HeadCount} heads do not divide; the size of a head cannot be established.");
         if (problems.Count > 0) return problems.ToImmutable();
 
         int rotary = (int)(HiddenSize / HeadCount * RotaryFraction);
-        Require(rotary % 2 == 0, $"rotary_pct is {RotaryFraction}, which turns {rotary} dimensions of a head of {HiddenSize / HeadCount}; their number must be even.");
+        Require(rotary % 2 == 0,
+            $"rotary_pct is {RotaryFraction}, which turns {rotary} dimensions of a head of {HiddenSize / HeadCount}; their number must be even.");
         return problems.ToImmutable();
 
         void RequireSize(string name, int value, int limit) =>

@@ -65,7 +65,9 @@ internal static class PickleGlobals
         if (Integers(size) is not { } shape || Integers(stride) is not { } strides || shape.Length != strides.Length) return null;
         // Metadata marks a view that is negated or conjugated when it is read.
         bool plain = arguments.Length < 7 || arguments[6] is null || arguments[6] is PickleDictionary { Items.Count: 0 };
-        return storage.ElementType is null || !plain ? new PickleOpaque("a tensor of an unsupported type") : new PickleTensor(storage, offset, shape, strides);
+        return storage.ElementType is null || !plain
+            ? new PickleOpaque("_rebuild_tensor_v2 for an unsupported kind of tensor")
+            : new PickleTensor(storage, offset, shape, strides);
     }
 
     private static ImmutableArray<long>? Integers(PickleTuple tuple)

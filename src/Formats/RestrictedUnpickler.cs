@@ -258,7 +258,8 @@ internal sealed class RestrictedUnpickler
 
     private void Remember(uint place) => _memo[place] = Top();
 
-    private void Recall(uint place) => Push(_memo.TryGetValue(place, out var value) ? value : throw Bad($"recalls value {place}, which was not remembered"));
+    private void Recall(uint place) =>
+        Push(_memo.TryGetValue(place, out var value) ? value : throw Bad($"recalls value {place}, which was not remembered"));
 
     private WeightFileException Bad(string what) => new($"{_path}: the archive's pickle {what} (byte {_position} of {_pickle.Length}).");
 }

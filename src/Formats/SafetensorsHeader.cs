@@ -21,7 +21,8 @@ internal sealed record SafetensorsHeader(
     public static SafetensorsHeader Read(ContentFile file)
     {
         Span<byte> prefix = stackalloc byte[8];
-        if (file.Length < prefix.Length) throw file.Bad($"the file has {file.Length} bytes; safetensors start with 8 bytes that give the header's length.");
+        if (file.Length < prefix.Length)
+            throw file.Bad($"the file has {file.Length} bytes; safetensors start with 8 bytes that give the header's length.");
         file.Read(0, prefix);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length > MaximumLength) throw file.Bad($"the header's length is given as {length} bytes; at most {MaximumLength} are allowed.");
@@ -84,7 +85,8 @@ internal sealed record SafetensorsHeader(
 
         private void ReadMetadata(ref Utf8JsonReader reader)
         {
-            if (reader.TokenType != JsonTokenType.StartObject) throw file.Bad($"{MetadataKey} is a {reader.TokenType}; an object of strings is expected.");
+            if (reader.TokenType != JsonTokenType.StartObject)
+                throw file.Bad($"{MetadataKey} is a {reader.TokenType}; an object of strings is expected.");
             var seen = new HashSet<string>(StringComparer.Ordinal);
             while (NextName(ref reader, seen, MetadataKey) is { } key)
             {
@@ -134,7 +136,8 @@ internal sealed record SafetensorsHeader(
                 if (name == found) return type;
             }
 
-            throw file.Bad($"{where} has the dtype {MessageText.Quote(found)}; one of {string.Join(", ", s_elementTypes.Select(pair => pair.Name))} is expected.");
+            var known = string.Join(", ", s_elementTypes.Select(pair => pair.Name));
+            throw file.Bad($"{where} has the dtype {MessageText.Quote(found)}; one of {known} is expected.");
         }
 
         private ImmutableArray<long> ReadIntegers(ref Utf8JsonReader reader, string where, int most)

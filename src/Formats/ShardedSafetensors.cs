@@ -61,13 +61,15 @@ internal sealed class ShardedSafetensors : WeightFile
         foreach (var tensor in shard.Tensors)
         {
             if (fileOfTensor.GetValueOrDefault(tensor.Name) != fileName)
-                throw new WeightFileException($"{shard.Path}: the file holds {MessageText.Quote(tensor.Name)}, which {indexPath} does not expect there.");
+                throw new WeightFileException(
+                    $"{shard.Path}: the file holds {MessageText.Quote(tensor.Name)}, which {indexPath} does not expect there.");
         }
 
         foreach (var (name, file) in fileOfTensor)
         {
             if (file == fileName && shard.IndexOf(name) < 0)
-                throw new WeightFileException($"{shard.Path}: the tensor {MessageText.Quote(name)}, which {indexPath} places there, is missing.");
+                throw new WeightFileException(
+                    $"{shard.Path}: the tensor {MessageText.Quote(name)}, which {indexPath} places there, is missing.");
         }
     }
 
@@ -90,7 +92,11 @@ internal sealed class ShardedSafetensors : WeightFile
                 var name = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : "";
                 // A name, not a path: an index must not reach outside its folder.
                 if (name.Length == 0 || name.AsSpan().IndexOfAny("/\\:\0") >= 0 || name is "." or "..")
-                    throw file.Bad($"weight_map places {MessageText.Quote(entry.Name)} in {MessageText.Quote(entry.Value.GetRawText())}; the name of a file in the same folder is expected.");
+                {
+                    throw file.Bad($"weight_map places {MessageText.Quote(entry.Name)} in {MessageText.Quote(entry.Value.GetRawText())}; " +
+                        "the name of a file in the same folder is expected.");
+                }
+
                 fileOfTensor.Add(entry.Name, name);
             }
 

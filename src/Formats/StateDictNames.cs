@@ -72,7 +72,10 @@ public static class StateDictNames
         }
 
         if (!ElementConversion.IsFloating(found.ElementType))
-            throw new WeightFileException($"{filePath}: the tensor {MessageText.Quote(found.Name)} holds {found.ElementType}; a floating-point type is expected.");
+        {
+            throw new WeightFileException($"{filePath}: the tensor {MessageText.Quote(found.Name)} holds {found.ElementType}; " +
+                "a floating-point type is expected.");
+        }
     }
 
     private static string FindPrefix(IReadOnlyList<TensorDescription> fileTensors, string filePath)
@@ -80,7 +83,8 @@ public static class StateDictNames
         string? anchor = null;
         foreach (var tensor in fileTensors)
         {
-            if (!tensor.Name.EndsWith(Anchor, StringComparison.Ordinal) || !IsPrefix(tensor.Name.AsSpan(0, tensor.Name.Length - Anchor.Length))) continue;
+            var name = tensor.Name.AsSpan();
+            if (!name.EndsWith(Anchor, StringComparison.Ordinal) || !IsPrefix(name[..^Anchor.Length])) continue;
             if (anchor is not null)
             {
                 throw new WeightFileException($"{filePath}: both {MessageText.Quote(anchor)} and {MessageText.Quote(tensor.Name)} " +

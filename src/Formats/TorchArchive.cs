@@ -134,9 +134,10 @@ public sealed class TorchArchive : WeightFile
                     $"{expected} are expected for {tensor.Storage.ElementCount} elements of {type}.");
             }
 
+            string shape = TensorDescription.TextOf(tensor.Shape.AsSpan()), strides = TensorDescription.TextOf(tensor.Strides.AsSpan());
             _stored.Add(StoredTensor.Create(tensor, place.Offset)
-                ?? throw file.Bad($"the tensor {MessageText.Quote(name)} of shape {TensorDescription.TextOf(tensor.Shape.AsSpan())}, strides " +
-                    $"{TensorDescription.TextOf(tensor.Strides.AsSpan())} and offset {tensor.Offset} does not fit its storage of {tensor.Storage.ElementCount} elements."));
+                ?? throw file.Bad($"the tensor {MessageText.Quote(name)} of shape {shape}, strides {strides} and offset {tensor.Offset} " +
+                    $"does not fit its storage of {tensor.Storage.ElementCount} elements."));
             _descriptions.Add(new TensorDescription(name, type, tensor.Shape));
         }
 

@@ -17,13 +17,15 @@ internal static class TorchStateDict
         if (inner.Count > 1) throw file.Bad($"the archive has '{CheckpointKey}' twice.");
         if (inner is [var (_, value)])
         {
-            var stateDict = value as PickleDictionary ?? throw file.Bad($"the archive's '{CheckpointKey}' is {Describe(value)}; a dictionary of tensors is expected.");
+            var stateDict = value as PickleDictionary
+                ?? throw file.Bad($"the archive's '{CheckpointKey}' is {Describe(value)}; a dictionary of tensors is expected.");
             return (Tensors(stateDict, file), PlainValues(dictionary));
         }
 
         if (!dictionary.Items.Any(item => item is (string, PickleTensor)))
         {
-            var keys = string.Join(", ", dictionary.Items.Take(8).Select(item => item.Key is string key ? MessageText.Quote(key) : Describe(item.Key)));
+            var first = dictionary.Items.Take(8).Select(item => item.Key is string key ? MessageText.Quote(key) : Describe(item.Key));
+            var keys = string.Join(", ", first);
             throw file.Bad($"the archive holds a dictionary with the keys {(keys.Length == 0 ? "(none)" : keys)}; " +
                 $"tensors by name, or one of the name '{CheckpointKey}', are expected.");
         }
@@ -37,7 +39,8 @@ internal static class TorchStateDict
         foreach (var (key, value) in stateDict.Items)
         {
             if (key is not string name) throw file.Bad($"the state dict has {Describe(key)} as a key; names are expected.");
-            tensors.Add((name, value as PickleTensor ?? throw file.Bad($"the state dict's {MessageText.Quote(name)} is {Describe(value)}; a tensor is expected.")));
+            tensors.Add((name, value as PickleTensor
+                ?? throw file.Bad($"the state dict's {MessageText.Quote(name)} is {Describe(value)}; a tensor is expected.")));
         }
 
         return tensors;

@@ -13,7 +13,8 @@ internal static class WeightFileKind
         var start = ReadStart(path, out long length);
         if (start.StartsWith("PK\x03\x04"u8)) return TorchArchive.Open(path);
         if (path.EndsWith(".safetensors.index.json", StringComparison.OrdinalIgnoreCase)) return ShardedSafetensors.Open(path);
-        if (start.Length > 8 && start[8] == '{' || path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return SafetensorsFile.Open(path);
+        if ((start.Length > 8 && start[8] == '{')
+            || path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return SafetensorsFile.Open(path);
         throw new WeightFileException($"{path}: {Describe(path, start, length)}");
     }
 
@@ -25,7 +26,8 @@ internal static class WeightFileKind
             if (File.Exists(path)) return path;
         }
 
-        throw new WeightFileException($"{folder}: the folder holds none of {string.Join(", ", s_namesInFolder)}; name a weight file or a folder with one of these.");
+        throw new WeightFileException($"{folder}: the folder holds none of {string.Join(", ", s_namesInFolder)}; " +
+            "name a weight file or a folder with one of these.");
     }
 
     private static ReadOnlySpan<byte> ReadStart(string path, out long length)
@@ -43,12 +45,13 @@ internal static class WeightFileKind
         if (start.StartsWith((ReadOnlySpan<byte>)[0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]))
         {
             return "the file has PyTorch's format from before 1.6, which is not read; convert it with: " +
-                $"python3 -c \"import sys, torch; torch.save(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2])\" '{path}' '{Path.ChangeExtension(path, ".converted.pth")}'";
+                "python3 -c \"import sys, torch; torch.save(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2])\" " +
+                $"'{path}' '{Path.ChangeExtension(path, ".converted.pth")}'";
         }
 
         if (start[0] == 0x80) return $"the file is a bare pickle, not an archive that torch.save wrote; {Expected}";
-        if (start.StartsWith("version https://git-lfs"u8)) return $"the file is a Git LFS pointer, not the weights themselves; fetch them with git lfs pull.";
-        var shown = Convert.ToHexStringLower(start[..Math.Min(8, start.Length)]);
-        return $"the file starts with the bytes {shown} ({MessageText.Quote(Encoding.Latin1.GetString(start[..Math.Min(8, start.Length)]))}); {Expected}";
+        if (start.StartsWith("version https://git-lfs"u8)) return "the file is a Git LFS pointer, not the weights themselves; fetch them with git lfs pull.";
+        start = start[..Math.Min(8, start.Length)];
+        return $"the file starts with the bytes {Convert.ToHexStringLower(start)} ({MessageText.Quote(Encoding.Latin1.GetString(start))}); {Expected}";
     }
 }

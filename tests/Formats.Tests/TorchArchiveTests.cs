@@ -76,6 +76,15 @@ public class TorchArchiveTests
         Assert.Equal([0, 1], flags);
     }
 
+    [Fact]
+    public void A_view_that_is_negated_when_it_is_read_is_refused_and_not_read_with_the_wrong_sign()
+    {
+        var fixture = new TorchFixture().Op('}').Text("state_dict").Op('}').Text("a").Global("torch._utils", "_rebuild_tensor_v2").Op('(');
+        fixture.Op('(').Text("storage").Global("torch", "FloatStorage").Text(fixture.Storage(s_oneToEight)).Text("cpu").Integer(8).Op('t').Op('Q');
+        fixture.Integer(0).Integers(8).Integers(1).Bytes(0x89).OrderedDict().Op('}').Text("neg").Bytes(0x88).Op('s').Op('t').Op('R');
+        Refuse(fixture.Op('s').Op('s').Op('.').ToArchive(), "for an unsupported kind of tensor");
+    }
+
     [Theory]
     [InlineData(8, 7, 2, 1, "does not fit its storage")]
     [InlineData(8, -1, 2, 1, "does not fit its storage")]

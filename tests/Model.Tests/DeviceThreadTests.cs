@@ -1,0 +1,40 @@
+namespace GenSlmOrleans.Model.Tests;
+
+public sealed class DeviceThreadTests
+{
+    [Fact]
+    public async Task Work_runs_in_order_on_one_thread_with_the_number_of_threads_it_asks_for()
+    {
+        using var device = new DeviceThread("cpu", TimeProvider.System);
+        var seen = new List<(int Thread, int Count)>();
+        var work = Enumerable.Range(1, 8).Select(i => device.RunAsync(1 + (i % 2), () => seen.Add((Environment.CurrentManagedThreadId, TorchSharp.torch.get_num_threads())))).ToArray();
+        await Task.WhenAll(work);
+        Assert.Single(seen.Select(entry => entry.Thread).Distinct());
+        Assert.Equal([2, 1, 2, 1, 2, 1, 2, 1], seen.Select(entry => entry.Count));
+    }
+
+    [Fact]
+    public async Task What_work_throws_reaches_whoever_awaits_it_and_the_thread_goes_on()
+    {
+        using var device = new DeviceThread("cpu", TimeProvider.System);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => device.RunAsync(1, () => throw new InvalidOperationException("broken")));
+        Assert.Equal(7, await device.RunAsync(1, () => 7));
+        Assert.True(device.IsAlive);
+    }
+
+    [Fact]
+    public async Task Cancelled_work_that_has_not_begun_does_not_begin()
+    {
+        using var device = new DeviceThread("cpu", TimeProvider.System);
+        using var gate = new ManualResetEventSlim();
+        using var cancellation = new CancellationTokenSource();
+        var first = device.RunAsync(1, gate.Wait);
+        bool ran = false;
+        var second = device.RunAsync(1, () => ran = true, cancellation.Token);
+        await cancellation.CancelAsync();
+        gate.Set();
+        await first;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
+        Assert.False(ran);
+    }
+}
