@@ -1,0 +1,167 @@
+using System.Buffers;
+using System.IO.Compression;
+using System.Text;
+
+namespace GenSlmOrleans.Genomics;
+
+/// <summary>One FASTA record.</summary>
+/// <param name="Header">The header line without its '&gt;'.</param>
+/// <param name="Sequence">The letters as they stand, line ends and blanks left out. Good until the reader moves on.</param>
+/// <param name="LineNumber">Line of the header, from 1.</param>
+public readonly record struct FastaRecord(string Header, ReadOnlyMemory<byte> Sequence, long LineNumber);
+
+/// <summary>Reads FASTA as a stream: plain or gzipped, lines of any length, line ends of any system. Memory: one record.</summary>
+public static class FastaReader
+{
+    private const int BufferSizeBytes = 1 << 18;
+
+    /// <summary>The records of a file, in order.</summary>
+    /// <exception cref="FastaException">The file is missing, empty, not FASTA, or cut off.</exception>
+    public static IEnumerable<FastaRecord> Read(string path)
+    {
+        using var file = Open(path);
+        foreach (var record in Read(file, path)) yield return record;
+    }
+
+    /// <summary>Opens a file for reading from start to end.</summary>
+    /// <exception cref="FastaException">It is missing, a folder, or may not be read.</exception>
+    internal static FileStream Open(string path)
+    {
+        if (Directory.Exists(path)) throw new FastaException($"{path} is a folder; expected a FASTA file.");
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new FastaException($"{path} does not exist; expected a FASTA file.");
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new FastaException($"{path} may not be read; expected a readable FASTA file.");
+        }
+    }
+
+    /// <summary>The records of a stream, which is gzip if it begins like it; <paramref name="name"/> is for messages.</summary>
+    internal static IEnumerable<FastaRecord> Read(Stream stream, string name)
+    {
+        var first = new byte[2];
+        int known = stream.ReadAtLeast(first, 2, throwOnEndOfStream: false);
+        if (known == 0) throw new FastaException($"{name} is empty; expected FASTA: a header line that begins with '>', then sequence.");
+        using Stream whole = new PrefixedStream(first.AsMemory(0, known), stream);
+        bool gzip = known == 2 && first[0] == 0x1f && first[1] == 0x8b;
+        using Stream content = gzip ? new GzipMembers(whole, name) : whole;
+        foreach (var record in new Parser(content, name).Records()) yield return record;
+    }
+
+    /// <summary>The state of one pass over a file.</summary>
+    private sealed class Parser(Stream content, string name)
+    {
+        private readonly ArrayBufferWriter<byte> _sequence = new(1 << 16);
+        private readonly ArrayBufferWriter<byte> _headerBytes = new();
+        private readonly byte[] _buffer = new byte[BufferSizeBytes];
+        private string? _header;
+        private long _headerLine;
+        private long _line = 1;
+        private LineKind _kind;
+
+        private enum LineKind
+        {
+            Start,
+            Header,
+            Sequence,
+        }
+
+        public IEnumerable<FastaRecord> Records()
+        {
+            for (int count; (count = content.Read(_buffer)) > 0;)
+            {
+                for (int place = 0; place < count;)
+                {
+                    // A header line ends the record before it, which is handed out in between.
+                    if (_kind == LineKind.Start && _buffer[place] == '>')
+                    {
+                        if (_header is not null) yield return Finish();
+                        Begin();
+                        place++;
+                    }
+
+                    place += TakeLine(_buffer.AsSpan(place, count - place));
+                }
+            }
+
+            if (_kind == LineKind.Header) EndHeader();
+            if (_header is null) throw new FastaException($"{name} holds no record; expected a header line that begins with '>', then sequence.");
+            yield return Finish();
+        }
+
+        /// <summary>Takes bytes up to the end of the line, or as many as there are; returns how many.</summary>
+        private int TakeLine(ReadOnlySpan<byte> bytes)
+        {
+            int end = bytes.IndexOf((byte)'\n');
+            var line = end < 0 ? bytes : bytes[..end];
+            if (_kind == LineKind.Header) _headerBytes.Write(line);
+            else TakeSequence(line);
+            if (end < 0) return bytes.Length;
+            if (_kind == LineKind.Header) EndHeader();
+            _line++;
+            _kind = LineKind.Start;
+            return end + 1;
+        }
+
+        private void TakeSequence(ReadOnlySpan<byte> line)
+        {
+            if (line.Length > 0 && line[^1] == '\r') line = line[..^1];
+            if (line.IndexOfAnyExceptInRange((byte)0x21, (byte)0x7e) >= 0)
+            {
+                TakeSpacedSequence(line);
+                return;
+            }
+
+            if (line.Length > 0) Append(line);
+        }
+
+        private void TakeSpacedSequence(ReadOnlySpan<byte> line)
+        {
+            foreach (ref readonly byte value in line)
+            {
+                if (value is (byte)' ' or (byte)'\t' or (byte)'\r') continue;
+                if (value is < 0x21 or > 0x7e)
+                    throw new FastaException($"{name} line {_line}: found byte 0x{value:x2}, which is not text; expected FASTA, plain or gzipped.");
+                Append(new ReadOnlySpan<byte>(in value));
+            }
+        }
+
+        private void Append(ReadOnlySpan<byte> letters)
+        {
+            if (_header is null)
+                throw new FastaException($"{name} line {_line}: found '{Encoding.ASCII.GetString(letters[..Math.Min(20, letters.Length)])}' before any header; expected a line that begins with '>'.");
+            _kind = LineKind.Sequence;
+            _sequence.Write(letters);
+        }
+
+        private void Begin()
+        {
+            _headerBytes.ResetWrittenCount();
+            _sequence.ResetWrittenCount();
+            _headerLine = _line;
+            _kind = LineKind.Header;
+        }
+
+        private void EndHeader()
+        {
+            var bytes = _headerBytes.WrittenSpan.TrimEnd((byte)'\r');
+            int control = bytes.IndexOfAnyInRange((byte)0, (byte)0x1f);
+            if (control >= 0 && bytes[control] != '\t')
+                throw new FastaException($"{name} line {_line}: found byte 0x{bytes[control]:x2} in a header, which is not text; expected FASTA, plain or gzipped.");
+            _header = Encoding.UTF8.GetString(bytes).Trim();
+        }
+
+        private FastaRecord Finish()
+        {
+            if (_sequence.WrittenCount == 0)
+                throw new FastaException($"{name} line {_headerLine}: record '{_header}' has no sequence; every header must be followed by at least one line of sequence.");
+            return new FastaRecord(_header!, _sequence.WrittenMemory, _headerLine);
+        }
+    }
+}
