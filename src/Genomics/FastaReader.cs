@@ -1,6 +1,7 @@
 using System.Buffers;
-using System.IO.Compression;
 using System.Text;
+using ICSharpCode.SharpZipLib;
+using ICSharpCode.SharpZipLib.GZip;
 
 namespace GenSlmOrleans.Genomics;
 
@@ -50,7 +51,8 @@ public static class FastaReader
         if (known == 0) throw new FastaException($"{name} is empty; expected FASTA: a header line that begins with '>', then sequence.");
         using Stream whole = new PrefixedStream(first.AsMemory(0, known), stream);
         bool gzip = known == 2 && first[0] == 0x1f && first[1] == 0x8b;
-        using Stream content = gzip ? new GzipMembers(whole, name) : whole;
+        // Not System.IO.Compression's: that one takes a file that was cut off for one that ended.
+        using Stream content = gzip ? new GZipInputStream(whole, BufferSizeBytes) { IsStreamOwner = false } : whole;
         foreach (var record in new Parser(content, name).Records()) yield return record;
     }
 
@@ -74,7 +76,7 @@ public static class FastaReader
 
         public IEnumerable<FastaRecord> Records()
         {
-            for (int count; (count = content.Read(_buffer)) > 0;)
+            for (int count; (count = Fill()) > 0;)
             {
                 for (int place = 0; place < count;)
                 {
@@ -93,6 +95,19 @@ public static class FastaReader
             if (_kind == LineKind.Header) EndHeader();
             if (_header is null) throw new FastaException($"{name} holds no record; expected a header line that begins with '>', then sequence.");
             yield return Finish();
+        }
+
+        private int Fill()
+        {
+            try
+            {
+                return content.Read(_buffer, 0, _buffer.Length);
+            }
+            // On damaged data the decompressor throws whatever it stumbles over, index errors included.
+            catch (Exception exception) when (exception is SharpZipBaseException or EndOfStreamException or IndexOutOfRangeException or ArgumentException or InvalidOperationException)
+            {
+                throw new FastaException($"{name}: the gzip data is cut off or damaged after line {_line} ({exception.Message.TrimEnd('.')}); expected a whole .gz file.");
+            }
         }
 
         /// <summary>Takes bytes up to the end of the line, or as many as there are; returns how many.</summary>

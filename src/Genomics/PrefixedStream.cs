@@ -25,7 +25,7 @@ internal sealed class PrefixedStream(ReadOnlyMemory<byte> prefix, Stream inner) 
         int count = Math.Min(buffer.Length, prefix.Length - _taken);
         prefix.Span.Slice(_taken, count).CopyTo(buffer);
         _taken += count;
-        return count;
+        return count == buffer.Length ? count : count + inner.Read(buffer[count..]);
     }
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));

@@ -1,0 +1,114 @@
+using System.IO.Hashing;
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace GenSlmOrleans.Genomics;
+
+/// <summary>All records of a FASTA file as tokens, one byte each, memory-mapped: opening it reads it once to check it, and holds none of it.</summary>
+public sealed unsafe class TokenStore : IDisposable
+{
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly TokenStoreLayout _layout;
+    private byte* _start;
+
+    private TokenStore(MemoryMappedFile file, MemoryMappedViewAccessor view, TokenStoreLayout layout)
+    {
+        (_file, _view, _layout) = (file, view, layout);
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
+        _start += _view.PointerOffset;
+    }
+
+    public int RecordCount => _layout.RecordCount;
+
+    public long TokenCount => _layout.TokenCount;
+
+    public long UnknownTokenCount => _layout.UnknownTokenCount;
+
+    /// <summary>Gap characters in the sequences.</summary>
+    public long GapCount => _layout.GapCount;
+
+    /// <summary>Tokens of the longest record.</summary>
+    public int MaximumLength => _layout.MaximumLength;
+
+    /// <summary>XXH3-128 of the FASTA file's bytes, in hexadecimal: names the data wherever it lies.</summary>
+    public string SourceHash => _layout.SourceHash.ToString("x32");
+
+    private ReadOnlySpan<long> TokenEnds => new(_start + _layout.TokenEndsOffset, RecordCount);
+
+    private ReadOnlySpan<long> HeaderEnds => new(_start + _layout.HeaderEndsOffset, RecordCount);
+
+    /// <summary>Opens a token store file.</summary>
+    /// <exception cref="FastaException">It is not one, or it is damaged.</exception>
+    public static TokenStore Open(string path)
+    {
+        using var stream = FastaReader.Open(path);
+        Span<byte> head = stackalloc byte[TokenStoreLayout.SizeBytes];
+        int known = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+        var layout = TokenStoreLayout.Read(head[..known], stream.Length)
+            ?? throw new FastaException($"{path} is not a token store of this version, or it is cut off; delete it, and it will be built again.");
+        var file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, mapName: null, capacity: 0, MemoryMappedFileAccess.Read);
+        var store = new TokenStore(file, file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read), layout);
+        if (store.IsSound()) return store;
+        store.Dispose();
+        throw new FastaException($"{path} is damaged: its checksum does not match; delete it, and it will be built again.");
+    }
+
+    /// <summary>How many tokens a record has, untruncated.</summary>
+    public int Length(int record) => (int)(TokenEnds[record] - Start(TokenEnds, record));
+
+    /// <summary>A record's tokens, untruncated; good until the store is disposed.</summary>
+    public ReadOnlySpan<byte> Tokens(int record) => new(_start + TokenStoreLayout.SizeBytes + Start(TokenEnds, record), Length(record));
+
+    /// <summary>A record's header.</summary>
+    public string Header(int record)
+    {
+        long start = Start(HeaderEnds, record);
+        return Encoding.UTF8.GetString(_start + _layout.HeaderTextOffset + start, (int)(HeaderEnds[record] - start));
+    }
+
+    /// <summary>How many records have more than <paramref name="limit"/> tokens.</summary>
+    public int RecordsLongerThan(int limit)
+    {
+        if (MaximumLength <= limit) return 0;
+        int count = 0;
+        for (int record = 0; record < RecordCount; record++)
+            if (Length(record) > limit) count++;
+        return count;
+    }
+
+    private static long Start(ReadOnlySpan<long> ends, int record) => record == 0 ? 0 : ends[record - 1];
+
+    private bool IsSound()
+    {
+        var hash = new XxHash3();
+        const int Piece = 1 << 30;
+        for (long offset = TokenStoreLayout.SizeBytes; offset < _layout.FileSizeBytes; offset += Piece)
+            hash.Append(new ReadOnlySpan<byte>(_start + offset, (int)Math.Min(Piece, _layout.FileSizeBytes - offset)));
+        hash.Append(new ReadOnlySpan<byte>(_start, TokenStoreLayout.CheckedSizeBytes));
+        return hash.GetCurrentHashAsUInt64() == _layout.Checksum
+            && TokenEnds[^1] == TokenCount && HeaderEnds[^1] == _layout.HeaderTextSizeBytes && Rises(TokenEnds) && Rises(HeaderEnds);
+    }
+
+    private static bool Rises(ReadOnlySpan<long> ends)
+    {
+        long before = 0;
+        foreach (long end in ends)
+        {
+            if (end < before) return false;
+            before = end;
+        }
+
+        return true;
+    }
+
+    public void Dispose()
+    {
+        if (_start is null) return;
+        _start = null;
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _file.Dispose();
+    }
+}
