@@ -27,10 +27,9 @@ public sealed class RunPlan
         Windows = new WindowPlan([.. Enumerable.Range(0, spec.Shards).Select(Order.RecordCount)], spec.BatchSize, spec.AccumulationSteps);
         TotalSteps = Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);
         Schedule = new LearningRateSchedule(ScheduleOf(spec.Schedule), spec.LearningRate, spec.WarmupSteps, TotalSteps);
-        Adam = new AdamOptions(spec.LearningRate, WeightDecay: spec.WeightDecay, Decoupled: spec.Optimizer == OptimizerKind.AdamW);
+        Adam = new AdamOptions(WeightDecay: spec.WeightDecay, Decoupled: spec.Optimizer == OptimizerKind.AdamW);
         EarlyStopping = new EarlyStopping(spec.EarlyStoppingPatience == 0 ? null : spec.EarlyStoppingPatience);
-        ValidationInterval.TryParse(spec.ValEvery, out var interval);
-        Validation = interval;
+        Validation = ValidationInterval.Parse(spec.ValEvery);
         int batches = (Split.Validation.Length + spec.BatchSize - 1) / spec.BatchSize;
         ValidationBatchCount = spec.LimitValBatches == 0 ? batches : Math.Min(batches, spec.LimitValBatches);
     }

@@ -1,35 +1,65 @@
 namespace GenSlmOrleans.Training;
 
-public enum ScheduleKind { Constant, Linear, Cosine, Plateau }
-
-public sealed record PlateauState(int Reductions, double Best, int BadCount);
-
-public sealed record LearningRateSchedule(ScheduleKind Kind, double BaseLearningRate, long WarmupSteps, long TotalSteps, double PlateauFactor = 0.1, int PlateauPatience = 10)
+/// <summary>How the learning rate changes over the steps.</summary>
+public enum ScheduleKind
 {
-    public double At(long step, PlateauState state)
-    {
-        if (Kind == ScheduleKind.Constant) return BaseLearningRate;
-        if (Kind == ScheduleKind.Plateau) return BaseLearningRate * Math.Pow(PlateauFactor, state.Reductions);
-        long done = step - 1;
-        if (done < WarmupSteps) return BaseLearningRate * done / Math.Max(1, WarmupSteps);
-        if (Kind == ScheduleKind.Linear) return BaseLearningRate;
-        return BaseLearningRate * 0.5 * (1 + Math.Cos(Math.PI * (done - WarmupSteps) / Math.Max(1, TotalSteps - WarmupSteps)));
-    }
+    Constant,
 
-    public PlateauState Observe(PlateauState state, double validationLoss)
-    {
-        if (validationLoss < state.Best * (1 - 1e-4) || double.IsPositiveInfinity(state.Best)) return state with { Best = validationLoss, BadCount = 0 };
-        int bad = state.BadCount + 1;
-        return bad > PlateauPatience ? state with { Reductions = state.Reductions + 1, BadCount = 0 } : state with { BadCount = bad };
-    }
+    /// <summary>transformers.get_constant_schedule_with_warmup.</summary>
+    Linear,
+
+    /// <summary>transformers.get_cosine_schedule_with_warmup, half a period.</summary>
+    Cosine,
+
+    /// <summary>torch.optim.lr_scheduler.ReduceLROnPlateau, mode min, relative threshold.</summary>
+    Plateau,
 }
 
-public sealed record EarlyStoppingState(double Best, int BadCount);
-
-public sealed record EarlyStopping(int? Patience, double MinimumDelta = 0)
+/// <summary>What the plateau schedule remembers: part of every checkpoint.</summary>
+/// <param name="Reductions">How often the rate was cut.</param>
+/// <param name="Best">Lowest validation loss; positive infinity before the first.</param>
+/// <param name="BadCount">Validations since without improvement.</param>
+public sealed record PlateauState(int Reductions, double Best, int BadCount)
 {
-    public EarlyStoppingState Observe(EarlyStoppingState state, double validationLoss) =>
-        validationLoss < state.Best - MinimumDelta ? new(validationLoss, 0) : state with { BadCount = state.BadCount + 1 };
+    public static PlateauState Initial { get; } = new(0, double.PositiveInfinity, 0);
+}
 
-    public bool ShouldStop(EarlyStoppingState state) => Patience is { } patience && state.BadCount >= patience;
+/// <summary>The learning rate of each optimizer step: a pure function of the step and, for a plateau, of the validations before it.</summary>
+/// <param name="Kind">Its course.</param>
+/// <param name="BaseLearningRate">Its height.</param>
+/// <param name="WarmupSteps">Steps over which it rises from 0 (linear, cosine).</param>
+/// <param name="TotalSteps">Steps of the run, after which a cosine is at 0.</param>
+/// <param name="PlateauFactor">What a plateau multiplies it by.</param>
+/// <param name="PlateauPatience">Validations without improvement that a plateau lets pass.</param>
+public sealed record LearningRateSchedule(
+    ScheduleKind Kind, double BaseLearningRate, long WarmupSteps, long TotalSteps, double PlateauFactor = 0.1, int PlateauPatience = 10)
+{
+    private const double PlateauThreshold = 1e-4;
+
+    /// <summary>
+    /// The rate of <paramref name="step"/>, which counts from 1; the Python schedules count from 0. Their warm-up therefore
+    /// gives the first step a rate of 0, and so does ours.
+    /// </summary>
+    public double At(long step, PlateauState state)
+    {
+        long done = step - 1;
+        return Kind switch
+        {
+            ScheduleKind.Plateau => BaseLearningRate * Math.Pow(PlateauFactor, state.Reductions),
+            ScheduleKind.Linear or ScheduleKind.Cosine when done < WarmupSteps => BaseLearningRate * done / WarmupSteps,
+            ScheduleKind.Cosine => BaseLearningRate * 0.5 * (1 + Math.Cos(Math.PI * (done - WarmupSteps) / Math.Max(1, TotalSteps - WarmupSteps))),
+            _ => BaseLearningRate,
+        };
+    }
+
+    /// <summary>Takes note of a validation.</summary>
+    public PlateauState Observe(PlateauState state, double validationLoss)
+    {
+        // The first loss is better than infinity, whatever it is but NaN.
+        if (validationLoss < (double.IsPositiveInfinity(state.Best) ? state.Best : state.Best * (1 - PlateauThreshold)))
+            return state with { Best = validationLoss, BadCount = 0 };
+        return state.BadCount < PlateauPatience
+            ? state with { BadCount = state.BadCount + 1 }
+            : state with { Reductions = state.Reductions + 1, BadCount = 0 };
+    }
 }

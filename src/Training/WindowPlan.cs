@@ -2,44 +2,49 @@ using System.Collections.Immutable;
 
 namespace GenSlmOrleans.Training;
 
+/// <summary>Where a step is: epoch and window count from 0.</summary>
 public readonly record struct StepPosition(int Epoch, int Window, bool IsLastOfEpoch);
 
+/// <summary>Micro-batches of a shard's epoch.</summary>
 public readonly record struct MicroBatchRange(int First, int Count);
 
+/// <summary>Places in the order of a shard's epoch.</summary>
 public readonly record struct RecordRange(int First, int Count);
 
-/// <summary>Which micro-batches belong to which optimizer step. A shard with fewer records simply has shorter windows, or none, at the end of an epoch.</summary>
+/// <summary>
+/// Which records go into which micro-batch and optimizer step: a pure function of the shards' sizes. The last micro-batch and
+/// the last window of an epoch may be shorter; a shard that has run out contributes nothing to the windows that are left.
+/// </summary>
 public sealed class WindowPlan(ImmutableArray<int> recordsPerShard, int batchSize, int accumulationSteps)
 {
+    /// <summary>Optimizer steps of an epoch: as many as the largest shard needs.</summary>
     public int StepsPerEpoch { get; } = recordsPerShard.Max(records => Ceiling(Ceiling(records, batchSize), accumulationSteps));
 
-    public int MicroBatchCount(int shard) => Ceiling(recordsPerShard[shard], batchSize);
-
-    /// <summary>Where a step is; steps count from 1, epochs and windows from 0.</summary>
+    /// <summary>Where a step is; steps count from 1.</summary>
     public StepPosition Locate(long step)
     {
-        long index = step - 1;
-        int window = (int)(index % StepsPerEpoch);
-        return new StepPosition((int)(index / StepsPerEpoch), window, window == StepsPerEpoch - 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(step, 1);
+        int window = (int)((step - 1) % StepsPerEpoch);
+        return new StepPosition((int)((step - 1) / StepsPerEpoch), window, window == StepsPerEpoch - 1);
     }
 
+    /// <summary>A shard's micro-batches in a window; none when it has run out.</summary>
     public MicroBatchRange MicroBatches(int shard, int window)
     {
-        int all = MicroBatchCount(shard), first = Math.Min(all, window * accumulationSteps);
+        int all = Ceiling(recordsPerShard[shard], batchSize);
+        int first = (int)Math.Min(all, (long)window * accumulationSteps);
         return new MicroBatchRange(first, Math.Min(accumulationSteps, all - first));
     }
 
+    /// <summary>A micro-batch's records, as places in the order of the shard's epoch.</summary>
     public RecordRange Records(int shard, int microBatch)
     {
         int first = microBatch * batchSize;
         return new RecordRange(first, Math.Min(batchSize, recordsPerShard[shard] - first));
     }
 
-    public long TotalSteps(int epochs, long? maxSteps)
-    {
-        long all = (long)epochs * StepsPerEpoch;
-        return maxSteps is { } most ? Math.Min(all, most) : all;
-    }
+    /// <summary>Optimizer steps of a run.</summary>
+    public long TotalSteps(int epochs, long? maxSteps) => Math.Min((long)epochs * StepsPerEpoch, maxSteps ?? long.MaxValue);
 
-    private static int Ceiling(int count, int size) => (count + size - 1) / size;
+    private static int Ceiling(int count, int size) => (int)(((long)count + size - 1) / size);
 }

@@ -102,7 +102,7 @@ public sealed class TrajectoryTests
             replica.Return(gradient);
             double factor = GradientScale.WindowFactor(_scaling, totals, 1);
             double learningRate = settings.GetProperty("learningRate").GetDouble();
-            FusedAdam.Apply(parameters, _first, _second, values, AdamStep.Create(new AdamOptions(learningRate), number, learningRate, factor));
+            FusedAdam.Apply(parameters, _first, _second, values, AdamStep.Create(new AdamOptions(), number, learningRate, factor));
             return GradientClip.GlobalNorm([BlockArithmetic.SquaredNorm(values)], factor);
         }
 

@@ -7,6 +7,10 @@ public readonly record struct ValidationInterval(int Count, bool Epochs)
 {
     public const string Expected = "a number of steps such as '50', or of epochs such as '1epoch'";
 
+    /// <summary>Reads an interval that has been validated.</summary>
+    public static ValidationInterval Parse(string text) =>
+        TryParse(text, out var interval) ? interval : throw new FormatException($"'{text}' is not {Expected}.");
+
     /// <summary>Reads "50", "50steps", "1epoch" or "2 epochs".</summary>
     public static bool TryParse(string text, out ValidationInterval interval)
     {

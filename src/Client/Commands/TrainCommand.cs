@@ -37,7 +37,7 @@ internal static class TrainCommand
             if (parsed.GetValue(data) is { } fasta) settings = settings with { Spec = settings.Spec with { Data = fasta } };
             if (parsed.GetValue(print))
             {
-                Console.Out.Write(RunFile.Print(settings));
+                await Console.Out.WriteAsync(RunFile.Print(settings));
                 return ExitCode.Done;
             }
 

@@ -31,9 +31,14 @@ internal sealed class TrainingSession : IDisposable
         }
         catch (OperationCanceledException) when (session._now.IsCancellationRequested)
         {
-            view.Dispose();
+            await view.EndAsync();
             await Console.Error.WriteLineAsync($"Stopped at once. Go on from the last checkpoint with: genslm resume {submission.Spec.Output}");
             return ExitCode.Interrupted;
+        }
+        catch
+        {
+            await view.EndAsync();
+            throw;
         }
     }
 
@@ -46,7 +51,7 @@ internal sealed class TrainingSession : IDisposable
         view.Started(runId, submission.Spec.Output, [.. cluster.Silos.Select(silo => $"http://127.0.0.1:{silo.Ports.Http}/metrics")]);
 
         var status = await WatchAsync(run, cluster, view);
-        view.Dispose();
+        await view.EndAsync();
         return await ReportAsync(status, submission, settings);
     }
 
@@ -74,7 +79,7 @@ internal sealed class TrainingSession : IDisposable
 
     private static async Task<int> ReportAsync(RunStatus status, RunSubmission submission, TrainSettings settings)
     {
-        if (settings.Json) Console.Out.WriteLine(Summary.Json(status));
+        if (settings.Json) await Console.Out.WriteLineAsync(Summary.Json(status));
         switch (status.State)
         {
             case RunState.Completed:

@@ -29,7 +29,7 @@ internal sealed class LocalSilo : IDisposable
 
     public static LocalSilo Start(string name, SiloPorts ports, IPEndPoint? primary, string logPath)
     {
-        var start = new ProcessStartInfo(DotnetPath()) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(DotnetPath()) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in (string[])[SiloProgram(), "--name", name, "--ends-with-parent", "true", "--cache", CacheFolder.Path])
             start.ArgumentList.Add(argument);
         Add("--silo-port", ports.Silo.ToString(CultureInfo.InvariantCulture));

@@ -3,7 +3,7 @@ using GenSlmOrleans.Abstractions;
 namespace GenSlmOrleans.Client.Rendering;
 
 /// <summary>Shows a run's progress on standard error. Knows statuses, never grains.</summary>
-internal interface IProgressView : IDisposable
+internal interface IProgressView
 {
     void Started(string runId, string output, IReadOnlyList<string> metrics);
 
@@ -11,6 +11,9 @@ internal interface IProgressView : IDisposable
     void Show(RunStatus status);
 
     void Note(string text);
+
+    /// <summary>Leaves the terminal as plain text. May be called again.</summary>
+    Task EndAsync();
 }
 
 internal static class ProgressView

@@ -43,10 +43,10 @@ internal sealed class LiveProgress : IProgressView
         Draw();
     }
 
-    public void Dispose()
+    public async Task EndAsync()
     {
-        if (!_ended.TrySetResult()) return;
-        _drawing.GetAwaiter().GetResult();
+        _ended.TrySetResult();
+        await _drawing;
     }
 
     private void Remember(string line)

@@ -16,7 +16,5 @@ internal sealed class PlainProgress(TextWriter output) : IProgressView
 
     public void Note(string text) => output.WriteLine(text);
 
-    public void Dispose()
-    {
-    }
+    public Task EndAsync() => Task.CompletedTask;
 }

@@ -122,7 +122,7 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
                 var block = Block.Rent(index, Plan.Layout.BlockSize(index));
                 await Task.Run(() =>
                 {
-                    foreach (var file in files) file.Read(Plan.Layout.BlockOffset(block.Index), block.Values);
+                    foreach (var file in files) file.Read(ParameterLayout.BlockOffset(block.Index), block.Values);
                 });
                 await Partition(partitions, index).PutAsync(fence, kind, block);
                 block.Dispose();

@@ -42,7 +42,7 @@ internal sealed class VectorFile : IDisposable
         if (found != part.Xxh3) throw new WeightFileException($"{path} has XXH3 {found}, but the manifest says {part.Xxh3}; the checkpoint is damaged.");
         var file = WeightFile.Open(path);
         var tensors = new int[layout.Slots.Count];
-        int first = layout.Slots.Select((slot, index) => (slot, index)).First(pair => pair.slot.Offset == part.FirstElement).index;
+        int first = layout.SlotAt(part.FirstElement).Index;
         for (int i = 0; i < file.Tensors.Count; i++) tensors[first + i] = i;
         return new VectorFile(file, layout, tensors, part.FirstElement, part.FirstElement + part.ElementCount);
     }
@@ -55,7 +55,7 @@ internal sealed class VectorFile : IDisposable
         {
             var slot = _layout.SlotAt(place);
             int count = (int)(Math.Min(end, slot.Offset + slot.Count) - place);
-            _file.ReadFloat32(_tensorOfSlot[_layout.IndexOf(slot)], place - slot.Offset, destination.Slice((int)(place - offset), count));
+            _file.ReadFloat32(_tensorOfSlot[slot.Index], place - slot.Offset, destination.Slice((int)(place - offset), count));
             place += count;
         }
     }

@@ -45,7 +45,7 @@ internal sealed class RunReplica : IAsyncDisposable
     public async Task WriteAsync(Block block, long version)
     {
         _blockVersions[block.Index] = -1;
-        await OnDeviceAsync(() => _replica.WriteParameters(Plan.Layout.BlockOffset(block.Index), block.Values));
+        await OnDeviceAsync(() => _replica.WriteParameters(ParameterLayout.BlockOffset(block.Index), block.Values));
         _blockVersions[block.Index] = version;
     }
 
@@ -83,7 +83,7 @@ internal sealed class RunReplica : IAsyncDisposable
     public async Task<Block> ReadAsync(GradientBuffer gradient, int index)
     {
         var block = Block.Rent(index, Plan.Layout.BlockSize(index));
-        await OnDeviceAsync(() => gradient.Read(Plan.Layout.BlockOffset(index), block.Values));
+        await OnDeviceAsync(() => gradient.Read(ParameterLayout.BlockOffset(index), block.Values));
         return block;
     }
 

@@ -31,7 +31,7 @@ internal sealed class PartitionState
 
     /// <summary>Fills the parameters from the run's seed; the moments are 0.</summary>
     public void FillFromSeed() => Parallel.ForEach(_blocks, block =>
-        ParameterInitialization.Fill(_plan.Config, _plan.Spec.Seed, _plan.Layout.BlockOffset(block.Index), block.Parameters));
+        ParameterInitialization.Fill(_plan.Config, _plan.Spec.Seed, ParameterLayout.BlockOffset(block.Index), block.Parameters));
 
     /// <summary>Overwrites one block of one vector.</summary>
     public void Put(BlockKind kind, int index, ReadOnlySpan<float> values) => values.CopyTo(Find(index).Vector(kind));

@@ -1,0 +1,81 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace GenSlmOrleans.Training;
+
+/// <summary>Sums over blocks whose bits do not depend on the width of the processor's vectors.</summary>
+public static class BlockArithmetic
+{
+    private const int Lanes = 8;
+
+    /// <summary>Adds <paramref name="right"/> to <paramref name="left"/>, element by element: one inner node of the reduction tree.</summary>
+    public static void AddInPlace(Span<float> left, ReadOnlySpan<float> right)
+    {
+        if (right.Length != left.Length) throw new ArgumentException($"The right side has {right.Length} elements; the left has {left.Length}.", nameof(right));
+        ref float l = ref MemoryMarshal.GetReference(left), r = ref MemoryMarshal.GetReference(right);
+        int end = left.Length - (left.Length % Vector256<float>.Count);
+        for (nuint i = 0; i < (nuint)end; i += (nuint)Vector256<float>.Count)
+            (Vector256.LoadUnsafe(ref l, i) + Vector256.LoadUnsafe(ref r, i)).StoreUnsafe(ref l, i);
+        for (int i = end; i < left.Length; i++) left[i] += right[i];
+    }
+
+    /// <summary>
+    /// The sum of the squares in double precision: element i goes to lane i mod 8, lanes add up in pairs. NaN or infinity in
+    /// the block makes it NaN or infinite.
+    /// </summary>
+    public static double SquaredNorm(ReadOnlySpan<float> block)
+    {
+        Span<double> lanes = stackalloc double[Lanes];
+        int done = Vector512.IsHardwareAccelerated ? Squares512(block, lanes) : Vector256.IsHardwareAccelerated ? Squares256(block, lanes) : 0;
+        return Finish(block[done..], lanes);
+    }
+
+    /// <summary>The first element that is not a finite number; -1 when all are.</summary>
+    public static int IndexOfNonFinite(ReadOnlySpan<float> block)
+    {
+        for (int i = 0; i < block.Length; i++)
+            if (!float.IsFinite(block[i])) return i;
+        return -1;
+    }
+
+    internal static int Squares512(ReadOnlySpan<float> block, Span<double> lanes)
+    {
+        ref float start = ref MemoryMarshal.GetReference(block);
+        var sum = Vector512<double>.Zero;
+        int end = block.Length - (block.Length % Vector512<float>.Count);
+        for (nuint i = 0; i < (nuint)end; i += (nuint)Vector512<float>.Count)
+        {
+            var (lower, upper) = Vector512.Widen(Vector512.LoadUnsafe(ref start, i));
+            sum += lower * lower;
+            sum += upper * upper;
+        }
+
+        sum.CopyTo(lanes);
+        return end;
+    }
+
+    internal static int Squares256(ReadOnlySpan<float> block, Span<double> lanes)
+    {
+        ref float start = ref MemoryMarshal.GetReference(block);
+        var low = Vector256<double>.Zero;
+        var high = Vector256<double>.Zero;
+        int end = block.Length - (block.Length % Lanes);
+        for (nuint i = 0; i < (nuint)end; i += Lanes)
+        {
+            var (lower, upper) = Vector256.Widen(Vector256.LoadUnsafe(ref start, i));
+            low += lower * lower;
+            high += upper * upper;
+        }
+
+        low.CopyTo(lanes);
+        high.CopyTo(lanes[4..]);
+        return end;
+    }
+
+    /// <summary>Adds what is left, which begins at a multiple of 8, and the lanes.</summary>
+    internal static double Finish(ReadOnlySpan<float> rest, Span<double> lanes)
+    {
+        for (int i = 0; i < rest.Length; i++) lanes[i % Lanes] += (double)rest[i] * rest[i];
+        return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+    }
+}
