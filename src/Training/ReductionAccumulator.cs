@@ -1,54 +1,23 @@
 namespace GenSlmOrleans.Training;
 
-/// <summary>Adds contributions along the tree as they arrive, in any order, to the same bits.</summary>
+/// <summary>
+/// Adds contributions along the tree as they arrive, in any order, to the same bits. It holds sums of disjoint sets of
+/// shards, no two of them siblings: what can be added has been.
+/// </summary>
+/// <typeparam name="TBuffer">What is added up.</typeparam>
+/// <param name="tree">The order of addition.</param>
+/// <param name="addRightIntoLeft">Adds its second argument, which is not used again, to its first and returns the sum.</param>
 public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuffer, TBuffer, TBuffer> addRightIntoLeft)
 {
     private readonly Dictionary<TreeNode, TBuffer> _held = [];
 
+    /// <summary>The nodes whose sums are held.</summary>
     public IReadOnlyCollection<TreeNode> Held => _held.Keys;
 
+    /// <summary>Whether all shards have contributed.</summary>
     public bool IsComplete => _held.ContainsKey(tree.Root);
 
-    /// <summary>Takes a node's sum; false when its shards are there already.</summary>
-    public bool Add(TreeNode node, TBuffer value)
-    {
-        var (first, end) = tree.Covers(node);
-        foreach (var known in _held.Keys)
-        {
-            var (knownFirst, knownEnd) = tree.Covers(known);
-            if (knownFirst <= first && end <= knownEnd) return false;
-            if (knownFirst < end && first < knownEnd)
-                throw new InvalidOperationException($"Shards {first}-{end - 1} overlap shards {knownFirst}-{knownEnd - 1}, which are there already.");
-        }
-
-        while (node != tree.Root)
-        {
-            var sibling = tree.Sibling(node);
-            var (siblingFirst, siblingEnd) = tree.Covers(sibling);
-            if (siblingFirst < siblingEnd)
-            {
-                if (!_held.Remove(sibling, out var other)) break;
-                value = node.Index < sibling.Index ? addRightIntoLeft(value, other) : addRightIntoLeft(other, value);
-            }
-
-            node = tree.Parent(node);
-        }
-
-        _held.Add(node, value);
-        return true;
-    }
-
-    /// <summary>Takes the whole sum out; the accumulator is empty again.</summary>
-    public TBuffer TakeRoot() => _held.Remove(tree.Root, out var root) ? root : throw new InvalidOperationException("Not all shards have contributed.");
-
-    /// <summary>Takes everything out.</summary>
-    public List<(TreeNode Node, TBuffer Value)> Drain()
-    {
-        var all = _held.Select(pair => (pair.Key, pair.Value)).ToList();
-        _held.Clear();
-        return all;
-    }
-
+    /// <summary>The shards that have not contributed, as ranges from First to End - 1 in shard order.</summary>
     public IEnumerable<(int First, int End)> MissingShards
     {
         get
@@ -62,5 +31,55 @@ public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuff
 
             if (next < tree.ShardCount) yield return (next, tree.ShardCount);
         }
+    }
+
+    /// <summary>Takes a node's sum; false, and <paramref name="value"/> stays the caller's, when its shards are there already.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The tree has no such node.</exception>
+    /// <exception cref="InvalidOperationException">Some of its shards, not all, are there already.</exception>
+    public bool Add(TreeNode node, TBuffer value)
+    {
+        if (!tree.Contains(node)) throw new ArgumentOutOfRangeException(nameof(node), node, $"A tree of {tree.ShardCount} shards has no such node.");
+        if (IsThere(node)) return false;
+        while (node != tree.Root)
+        {
+            var sibling = tree.Sibling(node);
+            // Where the number of shards is no power of two, a node may have no sibling and is its parent's whole value.
+            if (tree.Contains(sibling))
+            {
+                if (!_held.Remove(sibling, out var other)) break;
+                value = node.Index < sibling.Index ? addRightIntoLeft(value, other) : addRightIntoLeft(other, value);
+            }
+
+            node = tree.Parent(node);
+        }
+
+        _held.Add(node, value);
+        return true;
+    }
+
+    /// <summary>Takes the whole sum out; the accumulator is empty again.</summary>
+    /// <exception cref="InvalidOperationException">Shards are missing.</exception>
+    public TBuffer TakeRoot() => _held.Remove(tree.Root, out var root) ? root : throw new InvalidOperationException("Not all shards have contributed.");
+
+    /// <summary>Takes all sums out, in no particular order; the accumulator is empty again.</summary>
+    public List<(TreeNode Node, TBuffer Value)> Drain()
+    {
+        var all = _held.Select(pair => (pair.Key, pair.Value)).ToList();
+        _held.Clear();
+        return all;
+    }
+
+    private bool IsThere(TreeNode node)
+    {
+        var (first, end) = tree.Covers(node);
+        foreach (var known in _held.Keys)
+        {
+            var (knownFirst, knownEnd) = tree.Covers(known);
+            if (knownFirst <= first && end <= knownEnd) return true;
+            if (knownFirst < end && first < knownEnd)
+                throw new InvalidOperationException($"Shards {first}-{end - 1} overlap shards {knownFirst}-{knownEnd - 1}, which are there already.");
+        }
+
+        return false;
     }
 }

@@ -3,7 +3,9 @@ using System.Numerics;
 
 namespace GenSlmOrleans.Training;
 
-/// <summary>A node of the reduction tree: level 0 are the shards.</summary>
+/// <summary>A node of the reduction tree.</summary>
+/// <param name="Level">Height above the shards, which are level 0.</param>
+/// <param name="Index">Place in its level, from 0.</param>
 public readonly record struct TreeNode(int Level, int Index);
 
 /// <summary>
@@ -12,23 +14,33 @@ public readonly record struct TreeNode(int Level, int Index);
 /// </summary>
 public sealed class ReductionTree
 {
+    /// <param name="shardCount">At least 1.</param>
     public ReductionTree(int shardCount)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
         ShardCount = shardCount;
-        Root = new TreeNode(BitOperations.Log2((uint)shardCount - 1 << 1 | 1), 0);
+        // The bits that the last shard's number has: ⌈log2 shardCount⌉.
+        Root = new TreeNode(32 - BitOperations.LeadingZeroCount((uint)shardCount - 1), 0);
     }
 
+    /// <summary>How many shards there are.</summary>
     public int ShardCount { get; }
 
+    /// <summary>The lowest node that covers all shards.</summary>
     public TreeNode Root { get; }
 
-    /// <summary>The shards a node covers: from First to End - 1.</summary>
+    /// <summary>The shards a node covers: from First to End - 1. None where First is End.</summary>
     public (int First, int End) Covers(TreeNode node) =>
         ((int)Math.Min((long)node.Index << node.Level, ShardCount), (int)Math.Min(((long)node.Index + 1) << node.Level, ShardCount));
 
+    /// <summary>Whether a node is the root or below it and covers a shard.</summary>
+    public bool Contains(TreeNode node) =>
+        node.Level >= 0 && node.Level <= Root.Level && node.Index >= 0 && Covers(node) is var (first, end) && first < end;
+
+    /// <summary>The node that a node and its sibling make up.</summary>
     public TreeNode Parent(TreeNode node) => new(node.Level + 1, node.Index >> 1);
 
+    /// <summary>The other child of a node's parent.</summary>
     public TreeNode Sibling(TreeNode node) => new(node.Level, node.Index ^ 1);
 
     /// <summary>The fewest nodes that exactly cover a contiguous range of shards, in shard order.</summary>

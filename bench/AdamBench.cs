@@ -1,0 +1,62 @@
+using GenSlmOrleans.Training;
+
+namespace GenSlmOrleans.Bench;
+
+/// <summary>The optimizer beside a plain copy that moves as many bytes.</summary>
+internal static class AdamBench
+{
+    // Reads parameter, both moments and gradient; writes all but the gradient.
+    private const int AdamSizeBytes = 28;
+
+    // A copy reads and writes each of its bytes.
+    private const int CopySizeBytes = AdamSizeBytes / 2;
+
+    public static void Run(Options options)
+    {
+        int blockCount = options.Number("blocks", 64), rounds = options.Number("rounds", 11);
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Number("threads", 2) };
+        var blocks = Enumerable.Range(0, blockCount).Select(_ => new Block()).ToArray();
+        double[] adam = new double[rounds], copy = new double[rounds];
+        for (int round = -1; round < rounds; round++)
+        {
+            var step = AdamStep.Create(new AdamOptions(), round + 2, 1e-4, 0.5);
+            double adamSeconds = Measurement.Seconds(() => Parallel.ForEach(blocks, parallel, block =>
+                FusedAdam.Apply(block.Parameters, block.FirstMoment, block.SecondMoment, block.Gradient, step)));
+            double copySeconds = Measurement.Seconds(() => Parallel.ForEach(blocks, parallel, block => block.Source.AsSpan().CopyTo(block.Destination)));
+            // The first round touches the pages and compiles.
+            if (round >= 0) (adam[round], copy[round]) = (adamSeconds, copySeconds);
+        }
+
+        double parameters = (double)blockCount * ParameterLayout.BlockLength;
+        Report("Adam", Measurement.Median(adam));
+        Report("copy", Measurement.Median(copy));
+        double ratio = Measurement.Median(adam.Zip(copy, (adamSeconds, copySeconds) => copySeconds / adamSeconds));
+        Console.WriteLine($"ratio {ratio:F2}: Adam's speed over the copy's, median of {rounds} rounds, {parallel.MaxDegreeOfParallelism} threads, {blockCount} blocks of {ParameterLayout.BlockLength} parameters");
+
+        void Report(string name, double seconds) =>
+            Console.WriteLine($"{name}  {parameters / seconds / 1e6,8:F0} million parameters/s  {parameters * AdamSizeBytes / seconds / 1e9,6:F1} GB/s");
+    }
+
+    private sealed class Block
+    {
+        public Block()
+        {
+            var random = new Random(1);
+            foreach (var vector in new[] { Parameters, Gradient })
+                for (int i = 0; i < vector.Length; i++) vector[i] = random.NextSingle() - 0.5f;
+            Array.Fill(Source, (byte)1);
+        }
+
+        public float[] Parameters { get; } = new float[ParameterLayout.BlockLength];
+
+        public float[] FirstMoment { get; } = new float[ParameterLayout.BlockLength];
+
+        public float[] SecondMoment { get; } = new float[ParameterLayout.BlockLength];
+
+        public float[] Gradient { get; } = new float[ParameterLayout.BlockLength];
+
+        public byte[] Source { get; } = new byte[ParameterLayout.BlockLength * CopySizeBytes];
+
+        public byte[] Destination { get; } = new byte[ParameterLayout.BlockLength * CopySizeBytes];
+    }
+}

@@ -1,0 +1,78 @@
+using GenSlmOrleans.Formats;
+
+namespace GenSlmOrleans.Bench;
+
+/// <summary>What one optimizer step took and how many tokens, padding left out, it took.</summary>
+internal readonly record struct StepTime(long Tokens, double Seconds);
+
+/// <summary>What is trained, the same way by the cluster and by the bare loop.</summary>
+/// <param name="Fasta">The sequences.</param>
+/// <param name="ModelName">One of the presets.</param>
+/// <param name="Steps">Optimizer steps of a round, the one for warming up included.</param>
+/// <param name="Threads">Threads of the replica.</param>
+internal sealed record Workload(string Fasta, string ModelName, int Steps, int Threads)
+{
+    public const int BatchSize = 2;
+    public const int AccumulationSteps = 10;
+
+    // The defaults of the console.
+    public const ulong Seed = 42;
+    public const double LearningRate = 1e-5;
+
+    /// <summary>The preset's architecture.</summary>
+    public HuggingFaceConfig Model => ModelPresets.Find(ModelName)
+        ?? throw new UsageException($"There is no model '{ModelName}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
+}
+
+/// <summary>The real console and silo beside a loop over the same batches in one process.</summary>
+internal static class OverheadBench
+{
+    private const string RealSequences = "../shared/data/h3n2_ha_cds.fasta";
+
+    public static async Task RunAsync(Options options)
+    {
+        int rounds = options.Number("rounds", 2);
+        var workload = new Workload(
+            options.Text("fasta") ?? DefaultFasta(),
+            options.Text("model") ?? "genslm_25M_patric",
+            // Libraries load and pages are touched in the first step of either.
+            options.Number("steps", 2) + 1,
+            options.Number("threads", Environment.ProcessorCount));
+        if (!File.Exists(workload.Fasta)) throw new UsageException($"{workload.Fasta} does not exist; expected a FASTA file.");
+        _ = workload.Model;
+        var folder = Directory.CreateTempSubdirectory("genslm-bench-").FullName;
+        try
+        {
+            var cluster = new List<StepTime>();
+            var bare = new List<StepTime>();
+            var ratios = new List<double>();
+            for (int round = 1; round <= rounds; round++)
+            {
+                var clusterSteps = await ClusterPath.RunAsync(workload, Path.Combine(folder, $"run{round}"));
+                var bareSteps = await BarePath.RunAsync(workload, Path.Combine(folder, "cache"));
+                if (!clusterSteps.Select(step => step.Tokens).SequenceEqual(bareSteps.Select(step => step.Tokens)))
+                    throw new InvalidOperationException("The two did not take the same tokens.");
+                cluster.AddRange(clusterSteps[1..]);
+                bare.AddRange(bareSteps[1..]);
+                double clusterSpeed = Speed(clusterSteps[1..]), bareSpeed = Speed(bareSteps[1..]);
+                ratios.Add(clusterSpeed / bareSpeed);
+                Console.WriteLine($"round {round}  cluster {clusterSpeed,8:F1} tokens/s  bare {bareSpeed,8:F1} tokens/s  ratio {ratios[^1]:F3}");
+            }
+
+            Console.WriteLine($"all      cluster {Speed(cluster),8:F1} tokens/s  bare {Speed(bare),8:F1} tokens/s");
+            Console.WriteLine($"ratio {Measurement.Median(ratios):F3}: the cluster's speed over the bare loop's, median of {rounds} rounds of {workload.Steps - 1} steps, {workload.ModelName}, {workload.Threads} threads");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static double Speed(IReadOnlyCollection<StepTime> steps) => steps.Sum(step => step.Tokens) / steps.Sum(step => step.Seconds);
+
+    private static string DefaultFasta()
+    {
+        var real = Measurement.InCheckout(RealSequences);
+        return File.Exists(real) ? real : Measurement.SampleFasta();
+    }
+}

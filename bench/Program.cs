@@ -1,0 +1,27 @@
+using GenSlmOrleans.Bench;
+
+const string Usage = "Expected 'bench overhead', 'bench tokenize' or 'bench adam', each with options as bench/README.md lists them.";
+try
+{
+    switch (args.FirstOrDefault())
+    {
+        case "adam":
+            AdamBench.Run(new Options(args.AsSpan(1), "blocks", "threads", "rounds"));
+            return 0;
+        case "tokenize":
+            TokenizeBench.Run(new Options(args.AsSpan(1), "megabytes", "rounds"));
+            return 0;
+        case "overhead":
+            await OverheadBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "rounds", "steps", "threads"));
+            return 0;
+        case null:
+            throw new UsageException($"No bench is named. {Usage}");
+        case var unknown:
+            throw new UsageException($"There is no bench '{unknown}'. {Usage}");
+    }
+}
+catch (UsageException exception)
+{
+    await Console.Error.WriteLineAsync(exception.Message);
+    return 2;
+}

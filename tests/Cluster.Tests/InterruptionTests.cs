@@ -1,0 +1,119 @@
+using System.Text.Json;
+using GenSlmOrleans.Testing;
+
+namespace GenSlmOrleans.Cluster.Tests;
+
+/// <summary>Runs that are stopped, killed and resumed end in the bits of one that was left alone.</summary>
+public sealed class InterruptionTests
+{
+    private static readonly string[] Settings =
+        [GenSlmConsole.Sample, "--max-steps", "7", "--shards", "3", "--learning-rate", "3e-3", "--accumulation-steps", "6", "--val-every", "3", "--schedule", "cosine", "--warmup-steps", "2"];
+
+    [Fact]
+    public async Task Any_number_of_silos_gives_the_same_bits()
+    {
+        using var folder = new TemporaryFolder();
+        var one = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("one")]);
+        var two = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("two"), "--silos", "2"]);
+        var five = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("five"), "--silos", "5"]);
+        Assert.Equal(Hash(one), Hash(two));
+        Assert.Equal(Hash(one), Hash(five));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(5)]
+    public async Task A_run_interrupted_after_any_step_resumes_to_the_same_bits(int step)
+    {
+        using var folder = new TemporaryFolder();
+        var expected = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("whole")]);
+        using var console = GenSlmConsole.Start(["train", .. Settings, "--output", folder.File("run"), "--json"]);
+        await console.LineAsync($"step {step}/7");
+        console.Signal("TERM");
+        var stopped = await console.EndAsync();
+        Assert.Equal(130, stopped.ExitCode);
+        Assert.Equal("stopped", stopped.Json.GetProperty("status").GetString());
+        Assert.Contains($"genslm resume {folder.File("run")}", stopped.Errors);
+
+        var resumed = await GenSlmConsole.RunAsync("resume", folder.File("run"), "--json");
+        Assert.Equal(0, resumed.ExitCode);
+        Assert.Contains($"going on after step {stopped.Json.GetProperty("steps").GetInt32()}", resumed.Errors);
+        AssertSameRun(expected, resumed.Json, folder);
+    }
+
+    [Fact]
+    public async Task A_console_killed_at_once_leaves_no_silo_and_the_run_resumes_to_the_same_bits()
+    {
+        using var folder = new TemporaryFolder();
+        var expected = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("whole")]);
+        using var console = GenSlmConsole.Start(["train", .. Settings, "--output", folder.File("run"), "--silos", "2"]);
+        await console.LineAsync("step 5/7");
+        var silos = console.Silos();
+        Assert.Equal(2, silos.Length);
+        console.Signal("KILL");
+        await console.EndAsync();
+        await AssertGoneAsync(silos);
+
+        var resumed = await GenSlmConsole.RunAsync("resume", folder.File("run"), "--json");
+        Assert.Equal(0, resumed.ExitCode);
+        Assert.Contains("going on after step 3", resumed.Errors);
+        AssertSameRun(expected, resumed.Json, folder);
+    }
+
+    [Fact]
+    public async Task A_run_killed_before_its_first_checkpoint_begins_again_and_a_finished_one_is_only_reported()
+    {
+        using var folder = new TemporaryFolder();
+        var expected = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("whole")]);
+        using var console = GenSlmConsole.Start(["train", .. Settings, "--output", folder.File("run")]);
+        await console.LineAsync("step 1/7");
+        console.Signal("KILL");
+        await console.EndAsync();
+        AssertSameRun(expected, await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("run"), "--resume"]), folder);
+        AssertSameRun(expected, await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("run"), "--resume"]), folder);
+    }
+
+    [Fact]
+    public async Task A_second_signal_stops_at_once_and_a_silo_that_dies_is_reported()
+    {
+        using var folder = new TemporaryFolder();
+        using var console = GenSlmConsole.Start("train", GenSlmConsole.Sample, "--accumulation-steps", "80", "--batch-size", "8", "--output", folder.File("run"));
+        await console.LineAsync("silo-0 cpu");
+        console.Signal("TERM");
+        await console.LineAsync("stopping at the next step boundary");
+        console.Signal("TERM");
+        Assert.Equal(130, (await console.EndAsync()).ExitCode);
+
+        using var second = GenSlmConsole.Start("train", GenSlmConsole.Sample, "--epochs", "50", "--output", folder.File("second"));
+        await second.LineAsync("step 1/");
+        GenSlmConsole.Signal(second.Silos().Single(), "KILL");
+        var result = await second.EndAsync();
+        Assert.Equal(3, result.ExitCode);
+        Assert.Contains("A silo ended unexpectedly: exit code 137", result.Errors);
+    }
+
+    private static void AssertSameRun(JsonElement expected, JsonElement found, TemporaryFolder folder)
+    {
+        Assert.Equal(Hash(expected), Hash(found));
+        Assert.Equal(expected.GetProperty("bestValLoss").GetDouble(), found.GetProperty("bestValLoss").GetDouble());
+        Assert.Equal(expected.GetProperty("tokens").GetInt64(), found.GetProperty("tokens").GetInt64());
+        Assert.Equal(WithoutSeconds(folder.File("whole")), WithoutSeconds(folder.File("run")));
+        Assert.Equal(File.ReadAllBytes(folder.File("whole/best_model_state_dict.pth")), File.ReadAllBytes(folder.File("run/best_model_state_dict.pth")));
+    }
+
+    private static string[] WithoutSeconds(string output) =>
+        [.. File.ReadLines(Path.Combine(output, "metrics.jsonl")).Select(line => line.Split(",\"seconds\"")[0])];
+
+    private static string? Hash(JsonElement summary) => summary.GetProperty("weightsSha256").GetString();
+
+    private static async Task AssertGoneAsync(int[] processes)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (processes.Any(id => Directory.Exists($"/proc/{id}") && !File.ReadAllText($"/proc/{id}/status").Contains("State:\tZ")))
+        {
+            Assert.False(deadline.IsCancellationRequested, "a silo outlived its console");
+            await Task.Yield();
+        }
+    }
+}
