@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Formats;
+using GenSlmOrleans.Model;
+
+namespace GenSlmOrleans.Grains.Tests;
+
+/// <summary>Whole runs through the real grains.</summary>
+public sealed class ClusterRunTests
+{
+    /// <summary>3.2 million parameters: four blocks, so that there are partitions to cross.</summary>
+    private static readonly HuggingFaceConfig FourBlocks = ModelPresets.Find("tiny")! with { HiddenSize = 256, IntermediateSize = 1024, LayerCount = 4 };
+
+    private static readonly HuggingFaceConfig Tiny = ModelPresets.Find("tiny")!;
+
+    [Fact]
+    public async Task Blocks_partitions_and_silos_change_no_bit()
+    {
+        await using var one = await TestCluster.StartAsync(1);
+        await using var three = await TestCluster.StartAsync(3);
+        var spec = new RunSpec { Data = one.Fasta(24, 40), Shards = 5, AccumulationSteps = 2, LearningRate = 1e-3, Epochs = 2, GradientClip = 0.5, Optimizer = OptimizerKind.AdamW, WeightDecay = 0.01 };
+        var expected = await one.RunAsync("one", spec, FourBlocks);
+        var found = await three.RunAsync("three", spec, FourBlocks);
+        Assert.Equal((RunState.Completed, RunState.Completed), (expected.State, found.State));
+        Assert.Equal(3, found.Devices.Length);
+        Assert.Equal(expected.WeightsSha256, found.WeightsSha256);
+        Assert.Equal(expected.BestValidationLoss, found.BestValidationLoss);
+        Assert.Equal(Metrics(expected), Metrics(found));
+
+        static IEnumerable<(double?, double?)> Metrics(RunStatus status) =>
+            status.Events.Where(happened => happened.Metric is not null).Select(happened => (happened.Metric!.TrainLoss, happened.Metric.GradientNorm));
+    }
+
+    [Fact]
+    public async Task One_shard_equals_several_only_up_to_rounding_and_only_where_the_window_is_the_same()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        // One optimizer step over all records, whatever the shards: 12 records, 6 micro-batches of 2.
+        var spec = new RunSpec { Data = cluster.Fasta(12, 40), ValFraction = 0, Epochs = 1, LearningRate = 1e-3 };
+        var one = await cluster.RunAsync("one", spec with { AccumulationSteps = 6, Shards = 1 }, Tiny);
+        var three = await cluster.RunAsync("three", spec with { AccumulationSteps = 2, Shards = 3 }, Tiny);
+        Assert.Equal((1, 1), (one.Step, three.Step));
+        Assert.Equal(one.TrainLoss!.Value, three.TrainLoss!.Value, 1e-6);
+        Assert.Equal(one.GradientNorm, three.GradientNorm, 1e-5);
+    }
+
+    [Fact]
+    public async Task Calls_are_answered_while_a_micro_batch_computes()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        // About 2.5 s a micro-batch: 25 million parameters, some 1,100 tokens, one thread.
+        var spec = new RunSpec { Data = cluster.Fasta(8, 567), ValFraction = 0, AccumulationSteps = 4, Epochs = 1, Threads = 1 };
+        var run = await cluster.StartRunAsync("busy", spec, ModelPresets.Find("genslm_25M_patric")!);
+        var status = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.State == RunState.Running, "the run to begin");
+        var gpu = cluster.Grains.GetGrain<IGpuGrain>($"busy/cpu@{status.Devices.Single().Silo}");
+        await TestCluster.UntilAsync(gpu.GetStatusAsync, busy => busy.MicroBatchesDone == 1, "the first micro-batch");
+
+        var milliseconds = new List<double>();
+        for (int call = 0; call < 40; call++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            Assert.True((await gpu.GetStatusAsync()).BusySeconds > 0, "the device has stopped computing");
+            Assert.Equal(0, (await run.GetStatusAsync(0)).Step);
+            milliseconds.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds / 2);
+        }
+
+        Assert.Equal(1, (await gpu.GetStatusAsync()).MicroBatchesDone);
+        Assert.True(milliseconds.Order().ElementAt(36) < 50, $"nine of ten calls took up to {milliseconds.Order().ElementAt(36):F1} ms each");
+        await run.StopAsync();
+        await TestCluster.UntilAsync(() => run.GetStatusAsync(0), stopped => stopped.IsOver, "the run to stop");
+    }
+
+    [Fact]
+    public async Task No_tensor_outlives_a_run()
+    {
+        await using var cluster = await TestCluster.StartAsync(2);
+        NativeLibraries.EnsureLoaded();
+        long before = AvailableDevices.LiveTensorCount;
+        var spec = new RunSpec { Data = cluster.Fasta(20, 30), Shards = 3, Precision = Precision.Bf16, Epochs = 2 };
+        Assert.Equal(RunState.Completed, (await cluster.RunAsync("first", spec, Tiny)).State);
+        await TestCluster.UntilAsync(() => Task.FromResult(AvailableDevices.LiveTensorCount), count => count == before, $"the tensors to be {before} again");
+    }
+
+    [Fact]
+    public async Task A_gradient_that_is_not_finite_stops_the_run_before_any_parameter_changes()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var spec = new RunSpec { Data = cluster.Fasta(20, 30), LearningRate = 1e30, Epochs = 3, AccumulationSteps = 2, ValEvery = "1" };
+        var status = await cluster.RunAsync("astray", spec, Tiny);
+        Assert.Equal(RunState.Failed, status.State);
+        Assert.Matches(@"^Step \d+: the gradient is not finite", status.Failure!.Message);
+        Assert.False(status.Failure.BadInput);
+        Assert.NotEmpty(Directory.GetDirectories(Path.Combine(cluster.Output("astray"), "checkpoints")));
+    }
+
+    [Fact]
+    public async Task What_the_user_can_mend_is_a_sentence_and_leaves_no_output()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var data = cluster.Fasta(4, 30);
+        async Task<string> FailureAsync(string runId, RunSpec spec)
+        {
+            var status = await cluster.RunAsync(runId, spec, Tiny);
+            Assert.Equal((RunState.Failed, true), (status.State, status.Failure!.BadInput));
+            Assert.False(Directory.Exists(cluster.Output(runId)));
+            return status.Failure.Message;
+        }
+
+        Assert.Contains("does not exist; expected a FASTA file.", await FailureAsync("missing", new RunSpec { Data = data + ".none" }));
+        Assert.Contains("3 of them for training, but shards is 9", await FailureAsync("few", new RunSpec { Data = data, Shards = 9 }));
+        Assert.Contains(data, await FailureAsync("weights", new RunSpec { Data = data, Weights = data }));
+    }
+
+    [Fact]
+    public async Task A_run_is_stopped_at_a_step_boundary_with_a_checkpoint()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var spec = new RunSpec { Data = cluster.Fasta(20, 30), Epochs = 100_000, ValFraction = 0 };
+        var run = await cluster.StartRunAsync("endless", spec, Tiny);
+        await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.Step >= 3, "three steps");
+        await run.StopAsync();
+        var stopped = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the run to stop");
+        Assert.Equal(RunState.Stopped, stopped.State);
+        var manifest = CheckpointManifest.Read(Directory.GetDirectories(Path.Combine(cluster.Output("endless"), "checkpoints")).Single());
+        Assert.Equal(stopped.Step, manifest.Step);
+    }
+}

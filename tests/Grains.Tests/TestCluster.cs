@@ -1,0 +1,92 @@
+using System.Text;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Formats;
+using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Placement;
+using GenSlmOrleans.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Runtime.Hosting;
+using Orleans.TestingHost;
+
+namespace GenSlmOrleans.Grains.Tests;
+
+/// <summary>Silos in this process, which talk to each other as separate ones do, with the real grains on real devices.</summary>
+internal sealed class TestCluster : IAsyncDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(3);
+
+    private readonly InProcessTestCluster _cluster;
+    private readonly TemporaryFolder _folder = new();
+
+    private TestCluster(InProcessTestCluster cluster) => _cluster = cluster;
+
+    public IGrainFactory Grains => _cluster.Client;
+
+    public static async Task<TestCluster> StartAsync(short silos)
+    {
+        var cache = new TemporaryFolder();
+        var builder = new InProcessTestClusterBuilder(silos);
+        builder.ConfigureSilo((options, silo) =>
+        {
+            silo.Services.AddPlacementDirector<OnNamedSilo, NamedSiloDirector>();
+            silo.Services.AddSingleton(TimeProvider.System);
+            silo.Services.AddSingleton(new SiloDevices(["cpu"], TimeProvider.System));
+            silo.Services.AddSingleton(new TokenStores(cache.File(options.SiloName)));
+            silo.Services.AddSingleton(new ClusterMetrics(options.SiloName));
+        });
+        var cluster = builder.Build();
+        await cluster.DeployAsync();
+        return new TestCluster(cluster);
+    }
+
+    /// <summary>A data set of related records: <paramref name="codons"/> codons, each a few changes from the next.</summary>
+    public string Fasta(int records, int codons)
+    {
+        var text = new StringBuilder();
+        for (int record = 0; record < records; record++)
+        {
+            text.Append(">record ").Append(record).Append('\n');
+            for (int codon = 0; codon < codons - (record % 3); codon++)
+                for (int letter = 0; letter < 3; letter++) text.Append("ACGT"[((codon * 7) + (letter * 3) + (codon % 11 == record % 11 ? record : 0)) % 4]);
+            text.Append('\n');
+        }
+
+        return _folder.File($"{records}x{codons}.fasta", Encoding.ASCII.GetBytes(text.ToString()));
+    }
+
+    public string Output(string name) => _folder.File(name);
+
+    public async Task<ITrainingRunGrain> StartRunAsync(string runId, RunSpec spec, HuggingFaceConfig config)
+    {
+        var run = Grains.GetGrain<ITrainingRunGrain>(runId);
+        await run.StartAsync(new RunSubmission(spec with { Output = Output(runId) }, config.ToJson(), Resume: false));
+        return run;
+    }
+
+    /// <summary>Runs to the end, whichever it is.</summary>
+    public async Task<RunStatus> RunAsync(string runId, RunSpec spec, HuggingFaceConfig config)
+    {
+        var run = await StartRunAsync(runId, spec, config);
+        return await UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, $"the end of run {runId}");
+    }
+
+    /// <summary>Asks again and again until the answer is as wanted.</summary>
+    public static async Task<T> UntilAsync<T>(Func<Task<T>> ask, Func<T, bool> wanted, string what)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        while (true)
+        {
+            var answer = await ask();
+            if (wanted(answer)) return answer;
+            Assert.False(deadline.IsCancellationRequested, $"waited {Deadline} for {what}; the last answer was {answer}");
+            await Task.Yield();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _cluster.DisposeAsync();
+        _folder.Dispose();
+    }
+}
