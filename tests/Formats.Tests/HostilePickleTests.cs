@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
 

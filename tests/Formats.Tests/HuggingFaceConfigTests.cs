@@ -1,3 +1,5 @@
+using GenSlmOrleans.Testing;
+
 namespace GenSlmOrleans.Formats.Tests;
 
 public class HuggingFaceConfigTests

@@ -1,4 +1,5 @@
 using System.Globalization;
+using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
+using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
 
@@ -26,9 +27,9 @@ public class ReferenceFileTests
     [InlineData("published", "parameters.pth", "")]
     public void Every_published_kind_of_file_holds_the_values_of_the_safetensors_beside_it(string set, string name, string prefix)
     {
-        var expected = GptNeoXStateDict.Describe(HuggingFaceConfig.Read(SharedReference.File(set, "config.json")));
-        using var truth = WeightFile.Open(SharedReference.File(set, "weights.safetensors"));
-        using var file = WeightFile.Open(SharedReference.File(set, name));
+        var expected = GptNeoXStateDict.Describe(HuggingFaceConfig.Read(SharedFolder.File("reference", set, "config.json")));
+        using var truth = WeightFile.Open(SharedFolder.File("reference", set, "weights.safetensors"));
+        using var file = WeightFile.Open(SharedFolder.File("reference", set, name));
 
         var match = StateDictNames.Match(file.Tensors, expected, file.Path);
 
@@ -47,9 +48,9 @@ public class ReferenceFileTests
     [InlineData("b")]
     public void The_parameters_in_state_dict_order_have_the_hash_that_PyTorch_found(string set)
     {
-        var expected = GptNeoXStateDict.Describe(HuggingFaceConfig.Read(SharedReference.File(set, "config.json")));
-        using var file = WeightFile.Open(SharedReference.File(set, "state-dict.pth"));
-        using var json = JsonDocument.Parse(File.ReadAllBytes(SharedReference.File(set, "expected.json")));
+        var expected = GptNeoXStateDict.Describe(HuggingFaceConfig.Read(SharedFolder.File("reference", set, "config.json")));
+        using var file = WeightFile.Open(SharedFolder.File("reference", set, "state-dict.pth"));
+        using var json = JsonDocument.Parse(File.ReadAllBytes(SharedFolder.File("reference", set, "expected.json")));
 
         Assert.Equal(expected.Select(tensor => tensor.Name), file.Tensors.Select(tensor => tensor.Name));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -64,8 +65,8 @@ public class ReferenceFileTests
     [InlineData("published", "state-dict-metadata.pth")]
     public void Buffers_of_older_versions_are_left_out_and_listed(string set, string name)
     {
-        var expected = GptNeoXStateDict.Describe(HuggingFaceConfig.Read(SharedReference.File(set, "config.json")));
-        using var file = WeightFile.Open(SharedReference.File(set, name));
+        var expected = GptNeoXStateDict.Describe(HuggingFaceConfig.Read(SharedFolder.File("reference", set, "config.json")));
+        using var file = WeightFile.Open(SharedFolder.File("reference", set, name));
 
         var match = StateDictNames.Match(file.Tensors, expected, file.Path);
 
@@ -76,7 +77,7 @@ public class ReferenceFileTests
     [Fact]
     public void Checksums_of_a_file_that_PyTorch_wrote_are_verified_and_a_flipped_bit_is_found()
     {
-        var path = SharedReference.File("published", "zero3.pt");
+        var path = SharedFolder.File("reference", "published", "zero3.pt");
         using (var file = TorchArchive.Open(path)) file.VerifyChecksums();
 
         using var folder = new TemporaryFolder();
@@ -89,7 +90,7 @@ public class ReferenceFileTests
     [Fact]
     public void Plain_values_beside_the_state_dict_are_metadata()
     {
-        using var file = WeightFile.Open(SharedReference.File("published", "zero3.pt"));
+        using var file = WeightFile.Open(SharedFolder.File("reference", "published", "zero3.pt"));
         Assert.Equal("1", file.Metadata["epoch"]);
         Assert.Equal("1.6.5", file.Metadata["pytorch-lightning_version"]);
     }
@@ -97,7 +98,7 @@ public class ReferenceFileTests
     [Fact]
     public void The_format_from_before_1_6_is_refused_with_the_command_that_converts_it()
     {
-        var path = SharedReference.File("published", "before-1.6.pth");
+        var path = SharedFolder.File("reference", "published", "before-1.6.pth");
         var error = Assert.Throws<WeightFileException>(() => WeightFile.Open(path));
         Assert.Contains("before 1.6", error.Message);
         Assert.Contains("python3 -c", error.Message);
@@ -107,7 +108,7 @@ public class ReferenceFileTests
     [Fact]
     public void Token_ids_are_read_as_integers_and_not_as_floats()
     {
-        using var file = WeightFile.Open(SharedReference.File("published", "expected.safetensors"));
+        using var file = WeightFile.Open(SharedFolder.File("reference", "published", "expected.safetensors"));
         int ids = file.IndexOf("full.input_ids");
         var tokens = new long[file.Tensors[ids].ElementCount];
         file.ReadInt64(ids, 0, tokens);
@@ -120,7 +121,7 @@ public class ReferenceFileTests
     [InlineData("published", 27412)]
     public void Configurations_as_GenSLM_writes_them_are_read_and_survive_being_written(string set, long parameters)
     {
-        var config = HuggingFaceConfig.Read(SharedReference.File(set, "config.json"));
+        var config = HuggingFaceConfig.Read(SharedFolder.File("reference", set, "config.json"));
         Assert.Equal(parameters, GptNeoXStateDict.ParameterCount(config));
         Assert.Equal("gelu_fast", config.HiddenActivation);
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
 

@@ -45,7 +45,7 @@ public sealed class ParameterInitializationTests
     {
         var whole = new float[GptNeoXStateDict.ParameterCount(Tiny)];
         ParameterInitialization.Fill(Tiny, 42, 0, whole);
-        Assert.Equal("GOLDEN", Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<float>(whole))));
+        Assert.StartsWith("9c50cee75c6e4ea839ef33ee940a7c2e679e477ac4ff8ebc46", Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<float>(whole))));
     }
 
     // GenSLM names its configuration files by a number of parameters; two of the names (244,464,576 and 25,076,188,032) are
