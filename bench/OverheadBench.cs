@@ -59,7 +59,9 @@ internal static class OverheadBench
                 Console.WriteLine($"round {round}  cluster {clusterSpeed,8:F1} tokens/s  bare {bareSpeed,8:F1} tokens/s  ratio {ratios[^1]:F3}");
             }
 
-            Console.WriteLine($"all      cluster {Speed(cluster),8:F1} tokens/s  bare {Speed(bare),8:F1} tokens/s");
+            // Other work on the machine only slows a step down, so the fastest steps of both are the least disturbed.
+            double clusterBest = cluster.Max(Speed), bareBest = bare.Max(Speed);
+            Console.WriteLine($"fastest  cluster {clusterBest,8:F1} tokens/s  bare {bareBest,8:F1} tokens/s  ratio {clusterBest / bareBest:F3}");
             Console.WriteLine($"ratio {Measurement.Median(ratios):F3}: the cluster's speed over the bare loop's, median of {rounds} rounds of {workload.Steps - 1} steps, {workload.ModelName}, {workload.Threads} threads");
         }
         finally
@@ -67,6 +69,8 @@ internal static class OverheadBench
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    private static double Speed(StepTime step) => step.Tokens / step.Seconds;
 
     private static double Speed(IReadOnlyCollection<StepTime> steps) => steps.Sum(step => step.Tokens) / steps.Sum(step => step.Seconds);
 

@@ -17,10 +17,10 @@ builder.AddCluster(settings);
 builder.AddCompute(settings);
 builder.AddTelemetry();
 builder.AddHealth(settings);
+if (settings.EndsWithParent) ParentWatch.Use(builder);
 
 var app = builder.Build();
 app.MapTelemetry();
 app.MapHealth();
-if (settings.EndsWithParent) ParentWatch.Start();
 await app.RunAsync();
 return 0;

@@ -82,12 +82,18 @@ internal sealed class GenSlmConsole : IDisposable
         throw new InvalidOperationException($"genslm ended without a line containing '{text}':\n{Errors}");
     }
 
+    /// <summary>Starts <c>genslm</c> as a terminal does: in a process group of its own, with its silos in it.</summary>
+    public static GenSlmConsole StartInGroup(params string[] arguments) => StartThrough("exec setsid \"$@\"", arguments);
+
+    /// <summary>What Ctrl-C does: SIGINT to every process of the group.</summary>
+    public void PressControlC() => Signal(-ProcessId, "INT");
+
     /// <summary>Sends a signal by name, as <c>kill -NAME</c> does.</summary>
     public void Signal(string name) => Signal(ProcessId, name);
 
     public static void Signal(int processId, string name)
     {
-        using var kill = Process.Start("kill", [$"-{name}", $"{processId}"]);
+        using var kill = Process.Start("kill", [$"-{name}", "--", $"{processId}"]);
         kill.WaitForExit();
     }
 

@@ -28,9 +28,9 @@ public sealed class InterruptionTests
     {
         using var folder = new TemporaryFolder();
         var expected = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("whole")]);
-        using var console = GenSlmConsole.Start(["train", .. Settings, "--output", folder.File("run"), "--json"]);
+        using var console = GenSlmConsole.StartInGroup(["train", .. Settings, "--output", folder.File("run"), "--json"]);
         await console.LineAsync($"step {step}/7");
-        console.Signal("TERM");
+        console.PressControlC();
         var stopped = await console.EndAsync();
         Assert.Equal(130, stopped.ExitCode);
         Assert.Equal("stopped", stopped.Json.GetProperty("status").GetString());
@@ -78,11 +78,11 @@ public sealed class InterruptionTests
     public async Task A_second_signal_stops_at_once_and_a_silo_that_dies_is_reported()
     {
         using var folder = new TemporaryFolder();
-        using var console = GenSlmConsole.Start("train", GenSlmConsole.Sample, "--accumulation-steps", "80", "--batch-size", "8", "--output", folder.File("run"));
+        using var console = GenSlmConsole.StartInGroup("train", GenSlmConsole.Sample, "--accumulation-steps", "80", "--batch-size", "8", "--output", folder.File("run"));
         await console.LineAsync("silo-0 cpu");
-        console.Signal("TERM");
+        console.PressControlC();
         await console.LineAsync("stopping at the next step boundary");
-        console.Signal("TERM");
+        console.PressControlC();
         Assert.Equal(130, (await console.EndAsync()).ExitCode);
 
         using var second = GenSlmConsole.Start("train", GenSlmConsole.Sample, "--epochs", "50", "--output", folder.File("second"));

@@ -3,6 +3,7 @@ using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Local;
 using GenSlmOrleans.Client.Options;
 using GenSlmOrleans.Client.Rendering;
+using Orleans.Runtime;
 
 namespace GenSlmOrleans.Client.Commands;
 
@@ -63,9 +64,9 @@ internal sealed class TrainingSession : IDisposable
         while (true)
         {
             var answer = run.GetStatusAsync(seen);
-            if (await Task.WhenAny(answer, siloEnded).WaitAsync(_now.Token) == siloEnded)
-                throw new ClusterException($"A silo ended unexpectedly: {(await siloEnded).Obituary()}");
-            var status = await answer;
+            await Task.WhenAny(answer, siloEnded).WaitAsync(_now.Token);
+            if (siloEnded.IsCompleted) throw new ClusterException($"A silo ended unexpectedly: {(await siloEnded).Obituary()}");
+            var status = await AnswerAsync(answer);
             if (!status.Events.IsEmpty) seen = status.Events[^1].Sequence;
             view.Show(status);
             if (status.IsOver) return status;
@@ -74,6 +75,19 @@ internal sealed class TrainingSession : IDisposable
             view.Note("stopping at the next step boundary; press Ctrl-C again to stop at once");
             await run.StopAsync();
             stopAsked = Task.Delay(Timeout.Infinite, _now.Token);
+        }
+    }
+
+    // A silo that is going down breaks the call before its process has ended.
+    private static async Task<RunStatus> AnswerAsync(Task<RunStatus> answer)
+    {
+        try
+        {
+            return await answer;
+        }
+        catch (Exception exception) when (exception is OrleansException or TimeoutException or IOException)
+        {
+            throw new ClusterException($"The cluster does not answer: {exception.Message.Split('\n')[0]}");
         }
     }
 

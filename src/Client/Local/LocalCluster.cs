@@ -51,7 +51,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         {
             var ports = SiloPorts.Free(ref cursor);
             var log = Path.Combine(CacheFolder.Path, "logs", $"{runId}-{Environment.ProcessId}-silo-{i}.log");
-            _silos.Add(LocalSilo.Start($"silo-{i}", ports, primary, log));
+            _silos.Add(LocalSilo.Start($"silo-{i}", ports, primary, sharesCores: count > 1, log));
             // The first keeps the membership table; the others join it, all at once.
             if (i == 0) await ReadyAsync(_silos[0], cancellation);
             primary ??= new IPEndPoint(IPAddress.Loopback, ports.Silo);
@@ -90,6 +90,7 @@ internal sealed class LocalCluster : IAsyncDisposable
     {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<IHostLifetime, CommandLifetime>();
         builder.UseOrleansClient(client =>
         {
             client.UseStaticClustering(_silos.Select(silo => new IPEndPoint(IPAddress.Loopback, silo.Ports.Gateway)).ToArray());

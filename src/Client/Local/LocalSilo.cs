@@ -27,7 +27,13 @@ internal sealed class LocalSilo : IDisposable
     /// <summary>Completes when the process has ended.</summary>
     public Task Ended => _ended.Task;
 
-    public static LocalSilo Start(string name, SiloPorts ports, IPEndPoint? primary, string logPath)
+    /// <summary>Starts a silo.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="ports">Where it listens.</param>
+    /// <param name="primary">The first silo of the cluster; null for the first.</param>
+    /// <param name="sharesCores">Other silos compute on the same cores.</param>
+    /// <param name="logPath">Where its log goes.</param>
+    public static LocalSilo Start(string name, SiloPorts ports, IPEndPoint? primary, bool sharesCores, string logPath)
     {
         var start = new ProcessStartInfo(DotnetPath()) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in (string[])[SiloProgram(), "--name", name, "--ends-with-parent", "true", "--cache", CacheFolder.Path])
@@ -42,6 +48,8 @@ internal sealed class LocalSilo : IDisposable
             start.ArgumentList.Add(value);
         }
 
+        // OpenMP's threads spin while they wait, which takes the core from a neighbour that has work for it.
+        if (sharesCores) start.Environment["OMP_WAIT_POLICY"] = "PASSIVE";
         Directory.CreateDirectory(Path.GetDirectoryName(logPath)!);
         var log = new StreamWriter(logPath, append: false) { AutoFlush = true };
         var process = new Process { StartInfo = start, EnableRaisingEvents = true };
