@@ -6,7 +6,8 @@ namespace GenSlmOrleans.Genomics;
 /// <param name="TokenCount">Tokens written.</param>
 /// <param name="UnknownCount">How many of them are [UNK].</param>
 /// <param name="GapCount">Gap characters ('-') in the sequence.</param>
-public readonly record struct TokenizedRecord(int TokenCount, int UnknownCount, int GapCount);
+/// <param name="UracilCount">Letters U or u in the sequence: many of them say that it is RNA.</param>
+public readonly record struct TokenizedRecord(int TokenCount, int UnknownCount, int GapCount, int UracilCount);
 
 /// <summary>
 /// Sequence to codon tokens exactly as GenSLM does it: upper case, consecutive groups of three letters from position 0, each
@@ -45,7 +46,9 @@ public static class CodonTokenizer
         }
 
         output.Advance(written);
-        return new TokenizedRecord(written, unknown, unknown == 0 ? 0 : sequence.Count((byte)'-'));
+        // Neither is part of a codon: where all tokens are known there is none to count.
+        if (unknown == 0) return new TokenizedRecord(written, 0, 0, 0);
+        return new TokenizedRecord(written, unknown, sequence.Count((byte)'-'), sequence.Count((byte)'U') + sequence.Count((byte)'u'));
     }
 
     private static int CountPieces(ReadOnlySpan<byte> group)

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text;
 using ICSharpCode.SharpZipLib;
-using ICSharpCode.SharpZipLib.GZip;
 
 namespace GenSlmOrleans.Genomics;
 
@@ -11,9 +10,15 @@ namespace GenSlmOrleans.Genomics;
 /// <param name="LineNumber">Line of the header, from 1.</param>
 public readonly record struct FastaRecord(string Header, ReadOnlyMemory<byte> Sequence, long LineNumber);
 
-/// <summary>Reads FASTA as a stream: plain or gzipped, lines of any length, line ends of any system. Memory: one record.</summary>
+/// <summary>Reads FASTA as a stream: plain or gzipped, lines of any length, LF or CR LF at their ends. Memory: one record.</summary>
 public static class FastaReader
 {
+    /// <summary>Letters of one record at most: tokens of a record are counted by an <see cref="int"/>, and a gzip file can unpack to anything.</summary>
+    internal const int MaximumSequenceLength = 1 << 30;
+
+    /// <summary>Bytes of one header line at most; what is longer is no header.</summary>
+    internal const int MaximumHeaderSizeBytes = 1 << 20;
+
     private const int BufferSizeBytes = 1 << 18;
 
     /// <summary>The records of a file, in order.</summary>
@@ -26,20 +31,24 @@ public static class FastaReader
 
     /// <summary>Opens a file for reading from start to end.</summary>
     /// <exception cref="FastaException">It is missing, a folder, or may not be read.</exception>
-    internal static FileStream Open(string path)
+    internal static FileStream Open(string path, string expected = "a FASTA file")
     {
-        if (Directory.Exists(path)) throw new FastaException($"{path} is a folder; expected a FASTA file.");
+        if (Directory.Exists(path)) throw new FastaException($"{path} is a folder; expected {expected}.");
         try
         {
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new FastaException($"{path} does not exist; expected a FASTA file.");
+            throw new FastaException($"{path} does not exist; expected {expected}.");
         }
         catch (UnauthorizedAccessException)
         {
-            throw new FastaException($"{path} may not be read; expected a readable FASTA file.");
+            throw new FastaException($"{path} may not be read; expected {expected} that this user may read.");
+        }
+        catch (Exception exception) when (exception is IOException or ArgumentException)
+        {
+            throw new FastaException($"'{path}' cannot be opened ({exception.Message.TrimEnd('.')}); expected {expected}.");
         }
     }
 
@@ -51,8 +60,7 @@ public static class FastaReader
         if (known == 0) throw new FastaException($"{name} is empty; expected FASTA: a header line that begins with '>', then sequence.");
         using Stream whole = new PrefixedStream(first.AsMemory(0, known), stream);
         bool gzip = known == 2 && first[0] == 0x1f && first[1] == 0x8b;
-        // Not System.IO.Compression's: that one takes a file that was cut off for one that ended.
-        using Stream content = gzip ? new GZipInputStream(whole, BufferSizeBytes) { IsStreamOwner = false } : whole;
+        using Stream content = gzip ? new GzipMembers(whole) : whole;
         foreach (var record in new Parser(content, name).Records()) yield return record;
     }
 
@@ -104,7 +112,8 @@ public static class FastaReader
                 return content.Read(_buffer, 0, _buffer.Length);
             }
             // On damaged data the decompressor throws whatever it stumbles over, index errors included.
-            catch (Exception exception) when (exception is SharpZipBaseException or EndOfStreamException or IndexOutOfRangeException or ArgumentException or InvalidOperationException)
+            catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException or SharpZipBaseException
+                or IndexOutOfRangeException or ArgumentException or InvalidOperationException)
             {
                 throw new FastaException($"{name}: the gzip data is cut off or damaged after line {_line} ({exception.Message.TrimEnd('.')}); expected a whole .gz file.");
             }
@@ -115,13 +124,20 @@ public static class FastaReader
         {
             int end = bytes.IndexOf((byte)'\n');
             var line = end < 0 ? bytes : bytes[..end];
-            if (_kind == LineKind.Header) _headerBytes.Write(line);
+            if (_kind == LineKind.Header) TakeHeader(line);
             else TakeSequence(line);
             if (end < 0) return bytes.Length;
             if (_kind == LineKind.Header) EndHeader();
             _line++;
             _kind = LineKind.Start;
             return end + 1;
+        }
+
+        private void TakeHeader(ReadOnlySpan<byte> line)
+        {
+            if (_headerBytes.WrittenCount + line.Length > MaximumHeaderSizeBytes)
+                throw new FastaException($"{name} line {_line}: a header of more than {MaximumHeaderSizeBytes:N0} bytes; expected a line of text that begins with '>'.");
+            _headerBytes.Write(line);
         }
 
         private void TakeSequence(ReadOnlySpan<byte> line)
@@ -151,6 +167,8 @@ public static class FastaReader
         {
             if (_header is null)
                 throw new FastaException($"{name} line {_line}: found '{Encoding.ASCII.GetString(letters[..Math.Min(20, letters.Length)])}' before any header; expected a line that begins with '>'.");
+            if (letters.Length > MaximumSequenceLength - _sequence.WrittenCount)
+                throw new FastaException($"{name} line {_line}: record '{_header}' is longer than {MaximumSequenceLength:N0} letters; split it.");
             _kind = LineKind.Sequence;
             _sequence.Write(letters);
         }

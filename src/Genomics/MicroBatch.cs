@@ -22,15 +22,25 @@ public sealed record MicroBatch(int RecordCount, int Columns, byte[] TokenIds, i
 
     public long PaddingTokens => TokenIds.Length - RealTokens;
 
+    /// <summary>How many of the records were longer than the sequence limit.</summary>
+    public int TruncatedRecords { get; init; }
+
     /// <summary>Takes records from a store, each cut to <paramref name="sequenceLimit"/> tokens.</summary>
     public static MicroBatch Assemble(TokenStore store, ReadOnlySpan<int> records, int sequenceLimit, PaddingMode padding)
     {
         var lengths = new int[records.Length];
-        for (int row = 0; row < records.Length; row++) lengths[row] = Math.Min(sequenceLimit, store.Length(records[row]));
+        int truncated = 0;
+        for (int row = 0; row < records.Length; row++)
+        {
+            int length = store.Length(records[row]);
+            if (length > sequenceLimit) truncated++;
+            lengths[row] = Math.Min(sequenceLimit, length);
+        }
+
         int columns = padding == PaddingMode.MaxLength ? sequenceLimit : lengths.Max();
         var ids = new byte[checked(records.Length * columns)];
         Array.Fill(ids, CodonVocabulary.PadId);
         for (int row = 0; row < records.Length; row++) store.Tokens(records[row])[..lengths[row]].CopyTo(ids.AsSpan(row * columns));
-        return new MicroBatch(records.Length, columns, ids, lengths);
+        return new MicroBatch(records.Length, columns, ids, lengths) { TruncatedRecords = truncated };
     }
 }

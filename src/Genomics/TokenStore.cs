@@ -29,26 +29,40 @@ public sealed unsafe class TokenStore : IDisposable
     /// <summary>Gap characters in the sequences.</summary>
     public long GapCount => _layout.GapCount;
 
+    /// <summary>Letters U or u in the sequences: many of them say that the file is RNA.</summary>
+    public long UracilCount => _layout.UracilCount;
+
     /// <summary>Tokens of the longest record.</summary>
     public int MaximumLength => _layout.MaximumLength;
 
     /// <summary>XXH3-128 of the FASTA file's bytes, in hexadecimal: names the data wherever it lies.</summary>
     public string SourceHash => _layout.SourceHash.ToString("x32");
 
-    private ReadOnlySpan<long> TokenEnds => new(_start + _layout.TokenEndsOffset, RecordCount);
+    // Reading what is no longer mapped would end the process, not throw.
+    private byte* Mapped
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_start is null, this);
+            return _start;
+        }
+    }
 
-    private ReadOnlySpan<long> HeaderEnds => new(_start + _layout.HeaderEndsOffset, RecordCount);
+    private ReadOnlySpan<long> TokenEnds => new(Mapped + _layout.TokenEndsOffset, RecordCount);
+
+    private ReadOnlySpan<long> HeaderEnds => new(Mapped + _layout.HeaderEndsOffset, RecordCount);
 
     /// <summary>Opens a token store file.</summary>
     /// <exception cref="FastaException">It is not one, or it is damaged.</exception>
     public static TokenStore Open(string path)
     {
-        using var stream = FastaReader.Open(path);
+        using var stream = FastaReader.Open(path, "a token store");
         Span<byte> head = stackalloc byte[TokenStoreLayout.SizeBytes];
         int known = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
         var layout = TokenStoreLayout.Read(head[..known], stream.Length)
             ?? throw new FastaException($"{path} is not a token store of this version, or it is cut off; delete it, and it will be built again.");
-        var file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, mapName: null, capacity: 0, MemoryMappedFileAccess.Read);
+        // Of the stream, not the path: by now that may be another file.
+        var file = MemoryMappedFile.CreateFromFile(stream, mapName: null, capacity: 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
         var store = new TokenStore(file, file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read), layout);
         if (store.IsSound()) return store;
         store.Dispose();
@@ -59,13 +73,13 @@ public sealed unsafe class TokenStore : IDisposable
     public int Length(int record) => (int)(TokenEnds[record] - Start(TokenEnds, record));
 
     /// <summary>A record's tokens, untruncated; good until the store is disposed.</summary>
-    public ReadOnlySpan<byte> Tokens(int record) => new(_start + TokenStoreLayout.SizeBytes + Start(TokenEnds, record), Length(record));
+    public ReadOnlySpan<byte> Tokens(int record) => new(Mapped + TokenStoreLayout.SizeBytes + Start(TokenEnds, record), Length(record));
 
     /// <summary>A record's header.</summary>
     public string Header(int record)
     {
         long start = Start(HeaderEnds, record);
-        return Encoding.UTF8.GetString(_start + _layout.HeaderTextOffset + start, (int)(HeaderEnds[record] - start));
+        return Encoding.UTF8.GetString(Mapped + _layout.HeaderTextOffset + start, (int)(HeaderEnds[record] - start));
     }
 
     /// <summary>How many records have more than <paramref name="limit"/> tokens.</summary>

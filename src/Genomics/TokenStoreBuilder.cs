@@ -1,15 +1,13 @@
-using System.Buffers;
-using System.IO.Hashing;
-using System.Runtime.InteropServices;
-using System.Text;
-
 namespace GenSlmOrleans.Genomics;
 
-/// <summary>Tokenises FASTA files into token stores in a cache folder, each named by the hash of the file's bytes.</summary>
+/// <summary>Keeps token stores of FASTA files in a cache folder, each named by the hash of the file's bytes.</summary>
 public static class TokenStoreBuilder
 {
     private const string Extension = ".tokens";
-    private const int FlushSizeBytes = 1 << 20;
+    private const string UnfinishedPrefix = ".building-";
+
+    // Nobody writes for a day without a pause of less: what is older was left by a process that was killed.
+    private static readonly TimeSpan LeftoverAge = TimeSpan.FromDays(1);
 
     /// <summary>
     /// Opens the token store of a FASTA file, building it first where the cache has none or a damaged one. Several processes
@@ -19,18 +17,34 @@ public static class TokenStoreBuilder
     public static TokenStore OpenOrBuild(string fastaPath, string cacheFolder, CancellationToken ct = default)
     {
         Directory.CreateDirectory(cacheFolder);
+        // An empty cache needs no look for the hash: building finds it on the way.
         if (Directory.EnumerateFiles(cacheFolder, "*" + Extension).Any() && TryOpen(PathOf(cacheFolder, HashOf(fastaPath, ct))) is { } known) return known;
-        var temporary = Path.Combine(cacheFolder, $".{Guid.NewGuid():n}.building");
+        RemoveLeftovers(cacheFolder);
+        var unfinished = Path.Combine(cacheFolder, $"{UnfinishedPrefix}{Guid.NewGuid():n}");
         try
         {
-            var path = PathOf(cacheFolder, Build(fastaPath, temporary, ct));
-            File.Move(temporary, path, overwrite: true);
-            return TokenStore.Open(path);
+            return Publish(unfinished, PathOf(cacheFolder, TokenStoreWriter.Write(fastaPath, unfinished, ct)));
         }
         finally
         {
-            File.Delete(temporary);
+            File.Delete(unfinished);
         }
+    }
+
+    private static TokenStore Publish(string unfinished, string path)
+    {
+        // Another builder may have been faster; its store is as good.
+        if (TryOpen(path) is { } known) return known;
+        try
+        {
+            File.Move(unfinished, path, overwrite: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException && File.Exists(path))
+        {
+            // Windows replaces no file that is open, which the faster builder's is by now; whether it is sound is seen below.
+        }
+
+        return TokenStore.Open(path);
     }
 
     private static string PathOf(string folder, UInt128 hash) => Path.Combine(folder, $"{hash:x32}{Extension}");
@@ -55,73 +69,19 @@ public static class TokenStoreBuilder
         return stream.HashToEnd();
     }
 
-    /// <summary>Writes the store of <paramref name="fastaPath"/> in one pass and returns the file's hash.</summary>
-    private static UInt128 Build(string fastaPath, string temporary, CancellationToken ct)
+    private static void RemoveLeftovers(string cacheFolder)
     {
-        using var source = new HashingReader(FastaReader.Open(fastaPath), ct);
-        using var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1);
-        using var output = new CheckedOutput(file);
-        var tokenEnds = new List<long>();
-        var headerEnds = new List<long>();
-        var headers = new ArrayBufferWriter<byte>();
-        var tokens = new ArrayBufferWriter<byte>(2 * FlushSizeBytes);
-        long tokenCount = 0, unknown = 0, gaps = 0;
-        int maximum = 0;
-        foreach (var record in FastaReader.Read(source, fastaPath))
+        var limit = TimeProvider.System.GetUtcNow().UtcDateTime - LeftoverAge;
+        foreach (var file in Directory.EnumerateFiles(cacheFolder, UnfinishedPrefix + "*"))
         {
-            if (tokenEnds.Count == int.MaxValue - 64) throw new FastaException($"{fastaPath} has more than {tokenEnds.Count} records; split it.");
-            var counts = CodonTokenizer.Tokenize(record.Sequence.Span, tokens);
-            tokenCount += counts.TokenCount;
-            unknown += counts.UnknownCount;
-            gaps += counts.GapCount;
-            maximum = Math.Max(maximum, counts.TokenCount);
-            tokenEnds.Add(tokenCount);
-            Encoding.UTF8.GetBytes(record.Header, headers);
-            headerEnds.Add(headers.WrittenCount);
-            if (tokens.WrittenCount < FlushSizeBytes) continue;
-            output.Write(tokens.WrittenSpan);
-            tokens.ResetWrittenCount();
+            try
+            {
+                if (File.GetLastWriteTimeUtc(file) < limit) File.Delete(file);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // It only takes up space; another process may just be removing it.
+            }
         }
-
-        output.Write(tokens.WrittenSpan);
-        output.Write(stackalloc byte[(int)(TokenStoreLayout.Padded(tokenCount) - tokenCount)]);
-        output.Write(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(tokenEnds)));
-        output.Write(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(headerEnds)));
-        output.Write(headers.WrittenSpan);
-        var hash = source.HashToEnd();
-        output.Finish(new TokenStoreLayout(tokenEnds.Count, tokenCount, unknown, gaps, maximum, headers.WrittenCount, hash, Checksum: 0));
-        return hash;
-    }
-
-    /// <summary>What follows the head, hashed on the way; the head is written last.</summary>
-    private sealed class CheckedOutput : IDisposable
-    {
-        private readonly FileStream _file;
-        private readonly XxHash3 _hash = new();
-
-        public CheckedOutput(FileStream file)
-        {
-            _file = file;
-            _file.Position = TokenStoreLayout.SizeBytes;
-        }
-
-        public void Write(ReadOnlySpan<byte> bytes)
-        {
-            _hash.Append(bytes);
-            _file.Write(bytes);
-        }
-
-        public void Finish(TokenStoreLayout layout)
-        {
-            Span<byte> head = stackalloc byte[TokenStoreLayout.SizeBytes];
-            layout.Write(head);
-            _hash.Append(head[..TokenStoreLayout.CheckedSizeBytes]);
-            (layout with { Checksum = _hash.GetCurrentHashAsUInt64() }).Write(head);
-            _file.Position = 0;
-            _file.Write(head);
-            _file.Flush(flushToDisk: true);
-        }
-
-        public void Dispose() => _file.Dispose();
     }
 }

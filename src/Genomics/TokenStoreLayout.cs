@@ -3,19 +3,19 @@ using System.Buffers.Binary;
 namespace GenSlmOrleans.Genomics;
 
 /// <summary>
-/// The head of a token store file, 80 bytes, little-endian: magic, counts, the FASTA's hash, and the XXH3-64 of all else: what
+/// The head of a token store file, 88 bytes, little-endian: magic, counts, the FASTA's hash, and the XXH3-64 of all else: what
 /// follows (the tokens of all records, where each ends, where each header ends, the headers), then the head before it.
 /// </summary>
 internal readonly record struct TokenStoreLayout(
-    int RecordCount, long TokenCount, long UnknownTokenCount, long GapCount, int MaximumLength, long HeaderTextSizeBytes, UInt128 SourceHash, ulong Checksum)
+    int RecordCount, long TokenCount, long UnknownTokenCount, long GapCount, long UracilCount, int MaximumLength, long HeaderTextSizeBytes, UInt128 SourceHash, ulong Checksum)
 {
-    public const int SizeBytes = 80;
+    public const int SizeBytes = 88;
 
     /// <summary>The part of the head that the checksum covers.</summary>
-    public const int CheckedSizeBytes = 72;
+    public const int CheckedSizeBytes = 80;
 
     // The last byte is the version of the format.
-    private static ReadOnlySpan<byte> Magic => "GSLMTOK\x01"u8;
+    private static ReadOnlySpan<byte> Magic => "GSLMTOK\x02"u8;
 
     public long FileSizeBytes => checked(HeaderTextOffset + HeaderTextSizeBytes);
 
@@ -36,10 +36,11 @@ internal readonly record struct TokenStoreLayout(
         BinaryPrimitives.WriteInt64LittleEndian(head[16..], TokenCount);
         BinaryPrimitives.WriteInt64LittleEndian(head[24..], UnknownTokenCount);
         BinaryPrimitives.WriteInt64LittleEndian(head[32..], GapCount);
-        BinaryPrimitives.WriteInt64LittleEndian(head[40..], MaximumLength);
-        BinaryPrimitives.WriteInt64LittleEndian(head[48..], HeaderTextSizeBytes);
-        BinaryPrimitives.WriteUInt128LittleEndian(head[56..], SourceHash);
-        BinaryPrimitives.WriteUInt64LittleEndian(head[72..], Checksum);
+        BinaryPrimitives.WriteInt64LittleEndian(head[40..], UracilCount);
+        BinaryPrimitives.WriteInt64LittleEndian(head[48..], MaximumLength);
+        BinaryPrimitives.WriteInt64LittleEndian(head[56..], HeaderTextSizeBytes);
+        BinaryPrimitives.WriteUInt128LittleEndian(head[64..], SourceHash);
+        BinaryPrimitives.WriteUInt64LittleEndian(head[80..], Checksum);
     }
 
     /// <summary>Reads a head; null when it is not one, or does not fit a file of <paramref name="fileSizeBytes"/>.</summary>
@@ -47,17 +48,18 @@ internal readonly record struct TokenStoreLayout(
     {
         if (head.Length < SizeBytes || !head[..8].SequenceEqual(Magic)) return null;
         long records = BinaryPrimitives.ReadInt64LittleEndian(head[8..]), tokens = BinaryPrimitives.ReadInt64LittleEndian(head[16..]);
-        long maximum = BinaryPrimitives.ReadInt64LittleEndian(head[40..]), text = BinaryPrimitives.ReadInt64LittleEndian(head[48..]);
+        long maximum = BinaryPrimitives.ReadInt64LittleEndian(head[48..]), text = BinaryPrimitives.ReadInt64LittleEndian(head[56..]);
         if (records is < 1 or > int.MaxValue || tokens < 0 || tokens > fileSizeBytes || maximum is < 0 or > int.MaxValue || text < 0 || text > fileSizeBytes) return null;
         var layout = new TokenStoreLayout(
             (int)records,
             tokens,
             BinaryPrimitives.ReadInt64LittleEndian(head[24..]),
             BinaryPrimitives.ReadInt64LittleEndian(head[32..]),
+            BinaryPrimitives.ReadInt64LittleEndian(head[40..]),
             (int)maximum,
             text,
-            BinaryPrimitives.ReadUInt128LittleEndian(head[56..]),
-            BinaryPrimitives.ReadUInt64LittleEndian(head[72..]));
+            BinaryPrimitives.ReadUInt128LittleEndian(head[64..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(head[80..]));
         return layout.FileSizeBytes == fileSizeBytes ? layout : null;
     }
 }

@@ -43,11 +43,12 @@ public sealed partial class CodonTokenizerTests
     }
 
     [Fact]
-    public void Counts_tell_unknown_tokens_and_gaps()
+    public void Counts_tell_unknown_tokens_gaps_and_uracil()
     {
         var output = new ArrayBufferWriter<byte>();
-        Assert.Equal(new TokenizedRecord(6, 5, 3), CodonTokenizer.Tokenize("ATGA-CN--"u8, output));
-        Assert.Equal(6, output.WrittenCount);
+        Assert.Equal(new TokenizedRecord(7, 6, 3, 2), CodonTokenizer.Tokenize("ATGA-CN--UuG"u8, output));
+        Assert.Equal(7, output.WrittenCount);
+        Assert.Equal(new TokenizedRecord(2, 0, 0, 0), CodonTokenizer.Tokenize("ATGTAA"u8, output));
     }
 
     [Fact]

@@ -73,10 +73,29 @@ public sealed class FastaReaderTests
     }
 
     [Fact]
+    public void A_damaged_later_gzip_member_loses_no_record_without_a_word()
+    {
+        byte[] first = Gzip(">a\nACG\n"), second = Gzip(">b\nAAA\n");
+        second[0] ^= 1;
+        Assert.Contains("cut off or damaged after line 3", Assert.Throws<FastaException>(() => Read([.. first, .. second])).Message);
+    }
+
+    [Fact]
+    public void A_header_without_end_is_refused_before_it_fills_the_memory()
+    {
+        var longest = new string('x', FastaReader.MaximumHeaderSizeBytes);
+        Assert.Equal([(longest, "ACG")], Read(Encoding.ASCII.GetBytes($">{longest}\nACG\n")));
+        var exception = Assert.Throws<FastaException>(() => Read(Encoding.ASCII.GetBytes($">a\nACG\n>{longest}x\nACG\n")));
+        Assert.StartsWith("test line 3: a header of more than", exception.Message);
+    }
+
+    [Fact]
     public void Missing_files_and_folders_are_named()
     {
         using var folder = new TemporaryFolder();
         Assert.Contains("does not exist", Assert.Throws<FastaException>(() => FastaReader.Read(folder.File("none.fasta")).Count()).Message);
+        Assert.Contains("cannot be opened", Assert.Throws<FastaException>(() => FastaReader.Read("").Count()).Message);
+        Assert.Contains("cannot be opened", Assert.Throws<FastaException>(() => FastaReader.Read(new string('a', 5000)).Count()).Message);
         Assert.Contains("is a folder", Assert.Throws<FastaException>(() => FastaReader.Read(folder.Path).Count()).Message);
     }
 

@@ -53,7 +53,14 @@ internal static class Batches
     /// <summary>A seeded model of an unusual shape: head size 6 with 2 rotary dimensions, nothing a power of two.</summary>
     public static HuggingFaceConfig SmallConfig { get; } = new()
     {
-        HiddenSize = 18, HeadCount = 3, LayerCount = 2, IntermediateSize = 20, MaximumPositions = 64, VocabularySize = 69, HiddenActivation = "gelu_fast", RotaryFraction = 0.34,
+        HiddenSize = 18,
+        HeadCount = 3,
+        LayerCount = 2,
+        IntermediateSize = 20,
+        MaximumPositions = 64,
+        VocabularySize = 69,
+        HiddenActivation = "gelu_fast",
+        RotaryFraction = 0.34,
     };
 
     public static float[] SeededParameters(HuggingFaceConfig config, ulong seed = 5)

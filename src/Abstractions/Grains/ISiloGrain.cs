@@ -12,6 +12,7 @@ public sealed record SiloOffer([property: Id(0)] string SiloName, [property: Id(
 /// <param name="TokenCount">How many tokens they have, untruncated.</param>
 /// <param name="UnknownTokenCount">How many of those are [UNK].</param>
 /// <param name="GapCount">How many gap characters the sequences hold.</param>
+/// <param name="UracilCount">How many letters U they hold: the vocabulary knows T only.</param>
 /// <param name="TruncatedRecords">How many records are longer than the run's sequence length.</param>
 [GenerateSerializer, Immutable, Alias("genslm.DataSummary")]
 public sealed record DataSummary(
@@ -20,7 +21,8 @@ public sealed record DataSummary(
     [property: Id(2)] long TokenCount,
     [property: Id(3)] long UnknownTokenCount,
     [property: Id(4)] long GapCount,
-    [property: Id(5)] int TruncatedRecords);
+    [property: Id(5)] long UracilCount,
+    [property: Id(6)] int TruncatedRecords);
 
 /// <summary>A silo's own grain, key <c>@silo</c>: what it offers, and its copy of the data.</summary>
 [Alias("genslm.ISiloGrain")]

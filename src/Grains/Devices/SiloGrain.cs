@@ -18,7 +18,7 @@ public sealed class SiloGrain(SiloDevices devices, TokenStores stores) : Grain, 
         {
             var store = await stores.OpenAsync(fastaPath);
             return new DataSummary(
-                store.SourceHash, store.RecordCount, store.TokenCount, store.UnknownTokenCount, store.GapCount, store.RecordsLongerThan(sequenceLimit));
+                store.SourceHash, store.RecordCount, store.TokenCount, store.UnknownTokenCount, store.GapCount, store.UracilCount, store.RecordsLongerThan(sequenceLimit));
         }
         catch (FastaException exception)
         {

@@ -1,5 +1,5 @@
-using Orleans.Runtime;
 using Orleans.Placement;
+using Orleans.Runtime;
 using Orleans.Runtime.Placement;
 
 namespace GenSlmOrleans.Grains.Placement;

@@ -72,7 +72,11 @@ internal sealed class RunPreparation(IGrainFactory grains, IClusterMembershipSer
         if (data.TruncatedRecords > 0)
             journal.Warn($"{data.TruncatedRecords:N0} of {data.RecordCount:N0} records are longer than {plan.SequenceLimit:N0} tokens and are truncated.");
         if (data.UnknownTokenCount > 0.05 * data.TokenCount)
-            journal.Warn($"{100.0 * data.UnknownTokenCount / data.TokenCount:F1} % of the tokens are [UNK]; is it RNA (U instead of T), protein, or out of frame?");
+        {
+            var guess = data.UracilCount > 0 ? $"the sequences hold {data.UracilCount:N0} letters U; write RNA with T" : "is it protein, or out of frame?";
+            journal.Warn($"{100.0 * data.UnknownTokenCount / data.TokenCount:F1} % of the tokens are [UNK]: {guess}");
+        }
+
         if (data.GapCount > 0)
             journal.Warn($"The sequences hold {data.GapCount:N0} gap characters; a codon with a gap becomes one or more [UNK]. Is it an alignment?");
     }

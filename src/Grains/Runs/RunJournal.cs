@@ -69,7 +69,9 @@ internal sealed class RunJournal(string runId)
     {
         Status = Status with
         {
-            ValidationLoss = progress.ValidationLoss, BestValidationLoss = progress.BestValidationLoss, BestStep = progress.BestStep,
+            ValidationLoss = progress.ValidationLoss,
+            BestValidationLoss = progress.BestValidationLoss,
+            BestStep = progress.BestStep,
         };
         Add(RunEventKind.Validation, "", line);
     }
