@@ -42,6 +42,31 @@ public sealed class FirstRunTests
     }
 
     [Fact]
+    public async Task Every_training_command_of_the_README_is_understood()
+    {
+        var commands = File.ReadLines(Path.Combine(GenSlmConsole.Root, "README.md"))
+            .Where(line => line.StartsWith("    ", StringComparison.Ordinal) && line.Contains("./genslm train ")).ToArray();
+        Assert.InRange(commands.Length, 4, 20);
+        foreach (var command in commands)
+        {
+            var arguments = command[(command.IndexOf("./genslm", StringComparison.Ordinal) + "./genslm ".Length)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            var result = await GenSlmConsole.RunAsync([.. arguments, "--print-config"]);
+            Assert.True(result.ExitCode == 0, $"{command.Trim()}: {result.Errors}");
+            Assert.True(arguments.Contains("--help") || result.Output.Contains("data: samples/influenza.fasta"), $"{command.Trim()} does not train on the sample");
+        }
+    }
+
+    [Fact]
+    public async Task Records_longer_than_the_sequence_length_are_cut_and_counted()
+    {
+        using var folder = new TemporaryFolder();
+        var result = await GenSlmConsole.RunAsync("train", GenSlmConsole.Sample, "--seq-length", "100", "--max-steps", "1", "--output", folder.File("run"), "--json");
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains("warning: 200 of 200 records are longer than 100 tokens and are truncated.", result.Errors);
+        Assert.Equal(20 * 100, result.Json.GetProperty("tokens").GetInt64());
+    }
+
+    [Fact]
     public async Task The_same_run_from_its_own_run_file_has_the_same_bits_and_another_seed_has_others()
     {
         using var folder = new TemporaryFolder();

@@ -28,7 +28,7 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
         _plan = new RunPlan(submission.Spec, config, data.RecordCount);
         _runId = runId;
         await Task.Run(() => Open(submission, data));
-        DelayDeactivation(Timeout.InfiniteTimeSpan);
+        DelayDeactivation(TimeSpan.MaxValue);
         return Inventory();
     });
 

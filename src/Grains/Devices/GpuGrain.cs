@@ -32,7 +32,7 @@ public sealed class GpuGrain(SiloDevices devices, TokenStores stores, IGrainFact
         var plan = new RunPlan(context.Spec, HuggingFaceConfig.Parse(context.ModelConfig), store.RecordCount);
         _replica = await RunReplica.CreateAsync(_device, plan, store);
         _transfer = new BlockTransfer(grains, _runId, metrics);
-        DelayDeactivation(Timeout.InfiniteTimeSpan);
+        DelayDeactivation(TimeSpan.MaxValue);
     }
 
     public async Task<WindowReport> AccumulateAsync(WindowRequest request)

@@ -28,7 +28,7 @@ public sealed class ParameterServerGrain(TokenStores stores) : Grain, IParameter
         var state = new PartitionState(plan, setup.Place, setup.Fence.Step);
         if (setup.FromSeed) await Task.Run(state.FillFromSeed);
         _state = state;
-        DelayDeactivation(Timeout.InfiniteTimeSpan);
+        DelayDeactivation(TimeSpan.MaxValue);
     }
 
     public async Task PutAsync(Fence fence, BlockKind kind, Block block)

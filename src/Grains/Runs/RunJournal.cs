@@ -27,11 +27,7 @@ internal sealed class RunJournal(string runId)
 
     public void Enter(RunState state) => Status = Status with { State = state };
 
-    public void Fail(RunFailure failure)
-    {
-        Status = Status with { State = RunState.Failed, Failure = failure };
-        Note(failure.Message);
-    }
+    public void Fail(RunFailure failure) => Status = Status with { State = RunState.Failed, Failure = failure };
 
     public void Prepared(PreparedRun run)
     {

@@ -21,7 +21,7 @@ public sealed class TrainingRunGrain(IClusterMembershipService membership, Clust
         if (_run is { } before && !before.Journal.Status.IsOver) return Task.CompletedTask;
         if (submission.Spec.Validate().FirstOrDefault() is { } problem) throw new RunInputException(problem);
         _run = new TrainingRun(this.GetPrimaryKeyString(), submission, GrainFactory, membership, metrics, time, log);
-        DelayDeactivation(Timeout.InfiniteTimeSpan);
+        DelayDeactivation(TimeSpan.MaxValue);
         _ = _run.LiveAsync();
         return Task.CompletedTask;
     }
