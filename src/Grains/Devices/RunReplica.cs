@@ -32,8 +32,7 @@ internal sealed class RunReplica : IAsyncDisposable
     public static async Task<RunReplica> CreateAsync(ComputeDevice device, RunPlan plan, TokenStore store)
     {
         var precision = plan.Spec.Precision == Precision.Bf16 ? ComputePrecision.Bf16 : ComputePrecision.Fp32;
-        var padTokens = plan.Spec.PadTokens == PadCounting.Count ? PadTokens.Count : PadTokens.Ignore;
-        var replica = await device.Thread.RunAsync(plan.Spec.Threads, () => new Replica(plan.Config, device.Name, precision, padTokens));
+        var replica = await device.Thread.RunAsync(plan.Spec.Threads, () => new Replica(plan.Config, device.Name, precision, PadTokensOf(plan.Spec)));
         return new RunReplica(device, replica, plan, store);
     }
 
@@ -98,7 +97,7 @@ internal sealed class RunReplica : IAsyncDisposable
         {
             _released.Token.ThrowIfCancellationRequested();
             var batch = _batches.Training(shard, position.Epoch, index);
-            long targets = CausalLoss.CountTargets(batch, Plan.Spec.PadTokens == PadCounting.Count ? PadTokens.Count : PadTokens.Ignore);
+            long targets = CausalLoss.CountTargets(batch, PadTokensOf(Plan.Spec));
             float factor = GradientScale.MicroBatchFactor(Plan.Scaling, targets, Plan.Spec.AccumulationSteps);
             var loss = _replica.Accumulate(batch, factor, gradient);
             totals = totals with
@@ -115,6 +114,8 @@ internal sealed class RunReplica : IAsyncDisposable
 
         return (totals, gradient);
     }
+
+    private static PadTokens PadTokensOf(RunSpec spec) => spec.PadTokens == PadCounting.Count ? PadTokens.Count : PadTokens.Ignore;
 
     /// <summary>Ends the work at hand after its micro-batch and disposes every tensor, on the device's own thread.</summary>
     public async ValueTask DisposeAsync()

@@ -1,0 +1,135 @@
+using System.Text;
+using GenSlmOrleans.Client.Commands;
+using GenSlmOrleans.Formats;
+using GenSlmOrleans.Testing;
+
+namespace GenSlmOrleans.Client.Tests;
+
+/// <summary>What is wrong is found before a process is started or a file written: one sentence, exit code 2.</summary>
+public sealed class BadInputTests
+{
+    private const string Good = ">a\nATGGCC\n>b\nATGGCT\n>c\nATGGCA\n";
+
+    [Theory]
+    [InlineData(null, "does not exist; expected a FASTA file.")]
+    [InlineData("", "is empty; expected FASTA")]
+    [InlineData("\u0001\u0002\u0003", "line 1: found byte 0x01, which is not text")]
+    [InlineData("ATGGCC\n", "line 1: found 'ATGGCC' before any header")]
+    [InlineData(">a\n>b\nATG\n", "line 1: record 'a' has no sequence")]
+    public async Task Bad_sequences(string? content, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.File("data.fasta");
+        if (content is not null) File.WriteAllText(path, content);
+        await AssertRefusedAsync(folder, expected, "train", path);
+    }
+
+    [Fact]
+    public async Task A_gzip_file_that_was_cut_off()
+    {
+        using var folder = new TemporaryFolder();
+        var bytes = new MemoryStream();
+        using (var gzip = new System.IO.Compression.GZipStream(bytes, System.IO.Compression.CompressionMode.Compress, leaveOpen: true)) gzip.Write(Encoding.ASCII.GetBytes(Good));
+        await AssertRefusedAsync(folder, "expected a whole .gz file", "train", folder.File("data.fasta.gz", bytes.ToArray().AsSpan(..^6)));
+    }
+
+    [Theory]
+    [InlineData("shards is 9", "--shards", "9")]
+    [InlineData("did you mean genslm_25M_patric?", "--model", "genslm_25M")]
+    [InlineData("The preset genslm_25B_patric cannot be used: hidden_size is 8196", "--model", "genslm_25B_patric")]
+    [InlineData("Unknown option --batch-sise; did you mean --batch-size?", "--batch-sise", "2")]
+    [InlineData("padding is 'longer'; expected one of longest, max_length. Did you mean longest?", "--padding", "longer")]
+    [InlineData("learningRate is 'fast'; expected a number.", "--learning-rate", "fast")]
+    [InlineData("seqLength is 4096, but tiny has 2048 positions", "--seq-length", "4096")]
+    [InlineData("silos is 0; it must be at least 1.", "--silos", "0")]
+    [InlineData("keepBest is 0", "--keep-best", "0")]
+    [InlineData("The run file none.yaml does not exist.", "--config", "none.yaml")]
+    [InlineData("is one argument too many", "other.fasta")]
+    public async Task Bad_options(string expected, params string[] options)
+    {
+        using var folder = new TemporaryFolder();
+        await AssertRefusedAsync(folder, expected, ["train", folder.File("data.fasta", Encoding.ASCII.GetBytes(Good)), .. options]);
+    }
+
+    [Theory]
+    [InlineData("Unknown command 'trian'; did you mean 'genslm train'?", "trian")]
+    [InlineData("No command was given")]
+    [InlineData("No FASTA file was given", "train")]
+    [InlineData("holds no run", "resume", "nowhere")]
+    public async Task Bad_commands(string expected, params string[] arguments)
+    {
+        using var folder = new TemporaryFolder();
+        await AssertRefusedAsync(folder, expected, arguments);
+    }
+
+    [Fact]
+    public async Task Weights_of_another_architecture_name_the_first_tensor_that_differs_and_both_shapes()
+    {
+        using var folder = new TemporaryFolder();
+        var other = GptNeoXStateDict.Describe(ModelPresets.Find("tiny")! with { IntermediateSize = 128 });
+        var path = folder.File("other.safetensors");
+        using (var stream = File.Create(path))
+        using (var writer = new SafetensorsWriter(stream, other, metadata: null))
+        {
+            writer.Write(new float[other.Sum(tensor => tensor.ElementCount)]);
+            writer.Complete();
+        }
+
+        await AssertRefusedAsync(
+            folder,
+            "'gpt_neox.layers.0.mlp.dense_h_to_4h.weight' has shape [128, 64]; the configured model expects [256, 64]",
+            "train", folder.File("data.fasta", Encoding.ASCII.GetBytes(Good)), "--weights", path);
+    }
+
+    [Fact]
+    public async Task A_model_whose_vocabulary_is_too_small_and_an_output_that_is_taken()
+    {
+        using var folder = new TemporaryFolder();
+        var data = folder.File("data.fasta", Encoding.ASCII.GetBytes(Good));
+        var config = folder.File("config.json", Encoding.UTF8.GetBytes((ModelPresets.Find("tiny")! with { VocabularySize = 40 }).ToJson()));
+        await AssertRefusedAsync(folder, "has vocab_size 40; codons need at least 69.", "train", data, "--model", config);
+        await AssertRefusedAsync(folder, "is a file; expected a folder or a name that is free.", "train", data, "--output", data);
+        Directory.CreateDirectory(folder.File("taken/checkpoints"));
+        await AssertRefusedAsync(folder, "already holds a run; go on with it by 'genslm resume", "train", data, "--output", folder.File("taken"));
+    }
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("train", "--help")]
+    [InlineData("resume", "--help")]
+    public async Task Help_begins_with_an_example(params string[] arguments)
+    {
+        var (exitCode, output, errors) = await RunAsync(arguments);
+        Assert.Equal((0, ""), (exitCode, errors));
+        Assert.StartsWith("Description:\n  Example: genslm ", output.Replace("\r", ""));
+    }
+
+    private static async Task AssertRefusedAsync(TemporaryFolder folder, string expected, params string[] arguments)
+    {
+        var before = Directory.GetFileSystemEntries(folder.Path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).ToArray();
+        var (exitCode, output, errors) = await RunAsync(arguments is ["train", not null, ..] ? [.. arguments, .. arguments.Contains("--output") ? Array.Empty<string>() : ["--output", folder.File("output")]] : arguments);
+        Assert.Contains(expected, errors);
+        Assert.Equal((2, ""), (exitCode, output));
+        Assert.Single(errors.TrimEnd('\n').Split('\n'));
+        Assert.Equal(before, Directory.GetFileSystemEntries(folder.Path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal));
+    }
+
+    private static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string[] arguments)
+    {
+        var (output, errors) = (Console.Out, Console.Error);
+        using var outputText = new StringWriter();
+        using var errorText = new StringWriter();
+        try
+        {
+            Console.SetOut(outputText);
+            Console.SetError(errorText);
+            int exitCode = await ConsoleApplication.RunAsync(arguments, [TrainCommand.Create(), ResumeCommand.Create()]);
+            return (exitCode, outputText.ToString(), errorText.ToString());
+        }
+        finally
+        {
+            Console.SetOut(output);
+            Console.SetError(errors);
+        }
+    }
+}
