@@ -33,14 +33,31 @@ public readonly record struct AdamStep(
     /// <param name="step">Counts from 1.</param>
     /// <param name="learningRate">Of this step.</param>
     /// <param name="gradientScale">Window factor times clip factor.</param>
-    public static AdamStep Create(AdamOptions options, long step, double learningRate, double gradientScale) => new(
-        (float)gradientScale,
-        options.Decoupled ? 0f : (float)options.WeightDecay,
-        options.Decoupled ? (float)(1 - (learningRate * options.WeightDecay)) : 1f,
-        (float)(1 - options.Beta1),
-        (float)options.Beta2,
-        (float)(1 - options.Beta2),
-        (float)Math.Sqrt(1 - Math.Pow(options.Beta2, step)),
-        (float)options.Epsilon,
-        (float)(learningRate / (1 - Math.Pow(options.Beta1, step))));
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="step"/> is below 1.</exception>
+    public static AdamStep Create(AdamOptions options, long step, double learningRate, double gradientScale)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(step, 1);
+        return new(
+            (float)gradientScale,
+            options.Decoupled ? 0f : (float)options.WeightDecay,
+            options.Decoupled ? (float)(1 - (learningRate * options.WeightDecay)) : 1f,
+            (float)(1 - options.Beta1),
+            (float)options.Beta2,
+            (float)(1 - options.Beta2),
+            (float)Math.Sqrt(1 - Power(options.Beta2, step)),
+            (float)options.Epsilon,
+            (float)(learningRate / (1 - Power(options.Beta1, step))));
+    }
+
+    /// <summary>
+    /// Power by squaring. Math.Pow is the C library's, whose last bit depends on the library and, in glibc, on whether the
+    /// processor fuses multiplications and additions; multiplications alone are the same everywhere.
+    /// </summary>
+    internal static double Power(double factor, long exponent)
+    {
+        double power = 1;
+        for (; exponent > 0; exponent >>= 1, factor *= factor)
+            if ((exponent & 1) != 0) power *= factor;
+        return power;
+    }
 }

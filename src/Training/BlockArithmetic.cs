@@ -26,15 +26,23 @@ public static class BlockArithmetic
     public static double SquaredNorm(ReadOnlySpan<float> block)
     {
         Span<double> lanes = stackalloc double[Lanes];
-        int done = Vector512.IsHardwareAccelerated ? Squares512(block, lanes) : Vector256.IsHardwareAccelerated ? Squares256(block, lanes) : 0;
+        int done = Vector512.IsHardwareAccelerated ? Squares512(block, lanes)
+            : Vector256.IsHardwareAccelerated ? Squares256(block, lanes)
+            : Vector128.IsHardwareAccelerated ? Squares128(block, lanes) : 0;
         return Finish(block[done..], lanes);
     }
 
     /// <summary>The first element that is not a finite number; -1 when all are.</summary>
     public static int IndexOfNonFinite(ReadOnlySpan<float> block)
     {
-        for (int i = 0; i < block.Length; i++)
-            if (!float.IsFinite(block[i])) return i;
+        ref float start = ref MemoryMarshal.GetReference(block);
+        // NaN and the infinities, and they alone, have all bits of the exponent.
+        var exponent = Vector256.Create(0x7f800000);
+        int done = 0;
+        for (int end = block.Length - (block.Length % Vector256<float>.Count); done < end; done += Vector256<float>.Count)
+            if (Vector256.EqualsAny(Vector256.LoadUnsafe(ref start, (nuint)done).AsInt32() & exponent, exponent)) break;
+        for (; done < block.Length; done++)
+            if (!float.IsFinite(block[done])) return done;
         return -1;
     }
 
@@ -69,6 +77,28 @@ public static class BlockArithmetic
 
         low.CopyTo(lanes);
         high.CopyTo(lanes[4..]);
+        return end;
+    }
+
+    internal static int Squares128(ReadOnlySpan<float> block, Span<double> lanes)
+    {
+        ref float start = ref MemoryMarshal.GetReference(block);
+        Vector128<double> a = default, b = default, c = default, d = default;
+        int end = block.Length - (block.Length % Lanes);
+        for (nuint i = 0; i < (nuint)end; i += Lanes)
+        {
+            var (a0, b0) = Vector128.Widen(Vector128.LoadUnsafe(ref start, i));
+            var (c0, d0) = Vector128.Widen(Vector128.LoadUnsafe(ref start, i + (Lanes / 2)));
+            a += a0 * a0;
+            b += b0 * b0;
+            c += c0 * c0;
+            d += d0 * d0;
+        }
+
+        a.CopyTo(lanes);
+        b.CopyTo(lanes[2..]);
+        c.CopyTo(lanes[4..]);
+        d.CopyTo(lanes[6..]);
         return end;
     }
 

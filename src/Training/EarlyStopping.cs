@@ -8,8 +8,11 @@ public sealed record EarlyStoppingState(double Best, int BadCount)
     public static EarlyStoppingState Initial { get; } = new(double.PositiveInfinity, 0);
 }
 
-/// <summary>Ends a run whose validation loss has stopped falling: Lightning's EarlyStopping, mode min.</summary>
-/// <param name="Patience">Validations without improvement that end the run; null: never.</param>
+/// <summary>
+/// Ends a run whose validation loss has stopped falling: Lightning's EarlyStopping, mode min, but for check_finite: a loss that
+/// is not a number is one more without improvement, not the end.
+/// </summary>
+/// <param name="Patience">Validations without improvement that end the run; 0 as 1; null: never.</param>
 /// <param name="MinimumDelta">How much lower a loss must be to count as an improvement.</param>
 public sealed record EarlyStopping(int? Patience, double MinimumDelta = 0)
 {
@@ -17,5 +20,6 @@ public sealed record EarlyStopping(int? Patience, double MinimumDelta = 0)
     public EarlyStoppingState Observe(EarlyStoppingState state, double validationLoss) =>
         validationLoss < state.Best - MinimumDelta ? new EarlyStoppingState(validationLoss, 0) : state with { BadCount = state.BadCount + 1 };
 
-    public bool ShouldStop(EarlyStoppingState state) => state.BadCount >= Patience;
+    /// <summary>Whether the patience is at an end; never right after an improvement.</summary>
+    public bool ShouldStop(EarlyStoppingState state) => state.BadCount > 0 && state.BadCount >= Patience;
 }

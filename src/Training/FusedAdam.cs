@@ -12,12 +12,13 @@ namespace GenSlmOrleans.Training;
 public static class FusedAdam
 {
     /// <summary>Applies one step to all elements; all spans have the same length.</summary>
+    /// <exception cref="ArgumentException">The lengths differ.</exception>
     public static void Apply(Span<float> parameters, Span<float> firstMoment, Span<float> secondMoment, ReadOnlySpan<float> gradient, in AdamStep step)
     {
-        if (firstMoment.Length != parameters.Length || secondMoment.Length != parameters.Length || gradient.Length != parameters.Length)
-            throw new ArgumentException($"Parameters, moments and gradient have {parameters.Length}, {firstMoment.Length}, {secondMoment.Length} and {gradient.Length} elements; they must have as many.");
+        CheckLengths(parameters.Length, firstMoment.Length, secondMoment.Length, gradient.Length);
         int done = Vector512.IsHardwareAccelerated ? Apply512(parameters, firstMoment, secondMoment, gradient, step)
-            : Vector256.IsHardwareAccelerated ? Apply256(parameters, firstMoment, secondMoment, gradient, step) : 0;
+            : Vector256.IsHardwareAccelerated ? Apply256(parameters, firstMoment, secondMoment, gradient, step)
+            : Vector128.IsHardwareAccelerated ? Apply128(parameters, firstMoment, secondMoment, gradient, step) : 0;
         ApplyScalar(parameters[done..], firstMoment[done..], secondMoment[done..], gradient[done..], step);
     }
 
@@ -85,6 +86,38 @@ public static class FusedAdam
         return end;
     }
 
+    /// <summary>As many whole vectors of 4 as there are; returns how many elements that was.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static int Apply128(Span<float> parameters, Span<float> firstMoment, Span<float> secondMoment, ReadOnlySpan<float> gradient, in AdamStep step)
+    {
+        ref float p0 = ref MemoryMarshal.GetReference(parameters), m0 = ref MemoryMarshal.GetReference(firstMoment), v0 = ref MemoryMarshal.GetReference(secondMoment);
+        ref float g0 = ref MemoryMarshal.GetReference(gradient);
+        var gradientScale = Vector128.Create(step.GradientScale);
+        var gradientDecay = Vector128.Create(step.GradientDecay);
+        var parameterScale = Vector128.Create(step.ParameterScale);
+        var firstWeight = Vector128.Create(step.FirstWeight);
+        var secondDecay = Vector128.Create(step.SecondDecay);
+        var secondWeight = Vector128.Create(step.SecondWeight);
+        var rootCorrection = Vector128.Create(step.SecondRootCorrection);
+        var epsilon = Vector128.Create(step.Epsilon);
+        var stepSize = Vector128.Create(step.StepSize);
+        int end = parameters.Length - (parameters.Length % Vector128<float>.Count);
+        for (nuint i = 0; i < (nuint)end; i += (nuint)Vector128<float>.Count)
+        {
+            var p = Vector128.LoadUnsafe(ref p0, i) * parameterScale;
+            var g = (Vector128.LoadUnsafe(ref g0, i) * gradientScale) + (p * gradientDecay);
+            var m = Vector128.LoadUnsafe(ref m0, i);
+            m += firstWeight * (g - m);
+            var v = (Vector128.LoadUnsafe(ref v0, i) * secondDecay) + (secondWeight * g * g);
+            p -= stepSize * m / ((Vector128.Sqrt(v) / rootCorrection) + epsilon);
+            m.StoreUnsafe(ref m0, i);
+            v.StoreUnsafe(ref v0, i);
+            p.StoreUnsafe(ref p0, i);
+        }
+
+        return end;
+    }
+
     /// <summary>One element after the other.</summary>
     internal static void ApplyScalar(Span<float> parameters, Span<float> firstMoment, Span<float> secondMoment, ReadOnlySpan<float> gradient, in AdamStep step)
     {
@@ -100,5 +133,11 @@ public static class FusedAdam
             secondMoment[i] = v;
             parameters[i] = p;
         }
+    }
+
+    private static void CheckLengths(int parameters, int firstMoment, int secondMoment, int gradient)
+    {
+        if (firstMoment != parameters || secondMoment != parameters || gradient != parameters)
+            throw new ArgumentException($"Parameters, moments and gradient have {parameters}, {firstMoment}, {secondMoment} and {gradient} elements; they must have as many.");
     }
 }

@@ -11,12 +11,12 @@ public enum ScheduleKind
     /// <summary>transformers.get_cosine_schedule_with_warmup, half a period.</summary>
     Cosine,
 
-    /// <summary>torch.optim.lr_scheduler.ReduceLROnPlateau, mode min, relative threshold.</summary>
+    /// <summary>torch.optim.lr_scheduler.ReduceLROnPlateau, mode min, relative threshold; without warm-up.</summary>
     Plateau,
 }
 
 /// <summary>What the plateau schedule remembers: part of every checkpoint.</summary>
-/// <param name="Reductions">How often the rate was cut.</param>
+/// <param name="Reductions">How often the patience ran out.</param>
 /// <param name="Best">Lowest validation loss; positive infinity before the first.</param>
 /// <param name="BadCount">Validations since without improvement.</param>
 public sealed record PlateauState(int Reductions, double Best, int BadCount)
@@ -36,18 +36,22 @@ public sealed record LearningRateSchedule(
 {
     private const double PlateauThreshold = 1e-4;
 
+    // ReduceLROnPlateau's eps: a cut smaller than this is not made.
+    private const double SmallestCut = 1e-8;
+
     /// <summary>
     /// The rate of <paramref name="step"/>, which counts from 1; the Python schedules count from 0. Their warm-up therefore
-    /// gives the first step a rate of 0, and so does ours.
+    /// gives the first step a rate of 0, and so does ours; a cosine is at 0 at the step after the last. No function of the C
+    /// library is called, whose last bit is not the same on all processors.
     /// </summary>
     public double At(long step, PlateauState state)
     {
         long done = step - 1;
         return Kind switch
         {
-            ScheduleKind.Plateau => BaseLearningRate * Math.Pow(PlateauFactor, state.Reductions),
+            ScheduleKind.Plateau => AfterReductions(state.Reductions),
             ScheduleKind.Linear or ScheduleKind.Cosine when done < WarmupSteps => BaseLearningRate * done / WarmupSteps,
-            ScheduleKind.Cosine => BaseLearningRate * 0.5 * (1 + Math.Cos(Math.PI * (done - WarmupSteps) / Math.Max(1, TotalSteps - WarmupSteps))),
+            ScheduleKind.Cosine => BaseLearningRate * 0.5 * (1 + double.CosPi((double)(done - WarmupSteps) / Math.Max(1, TotalSteps - WarmupSteps))),
             _ => BaseLearningRate,
         };
     }
@@ -61,5 +65,13 @@ public sealed record LearningRateSchedule(
         return state.BadCount < PlateauPatience
             ? state with { BadCount = state.BadCount + 1 }
             : state with { Reductions = state.Reductions + 1, BadCount = 0 };
+    }
+
+    private double AfterReductions(int reductions)
+    {
+        double rate = BaseLearningRate;
+        // Once a cut is too small to be made, all that follow are.
+        for (int i = 0; i < reductions && rate - (rate * PlateauFactor) > SmallestCut; i++) rate *= PlateauFactor;
+        return rate;
     }
 }

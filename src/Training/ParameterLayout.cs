@@ -50,7 +50,13 @@ public sealed class ParameterLayout
     public static long BlockOffset(int block) => (long)block * BlockLength;
 
     /// <summary>How many parameters a block has.</summary>
-    public int BlockSize(int block) => (int)Math.Min(BlockLength, ParameterCount - BlockOffset(block));
+    /// <exception cref="ArgumentOutOfRangeException">There is no such block.</exception>
+    public int BlockSize(int block)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(block);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(block, BlockCount);
+        return (int)Math.Min(BlockLength, ParameterCount - BlockOffset(block));
+    }
 
     /// <summary>Contiguous partitions whose sizes differ by at most one block.</summary>
     public ImmutableArray<BlockRange> Partition(int partitionCount) =>
@@ -61,8 +67,11 @@ public sealed class ParameterLayout
         })];
 
     /// <summary>The parameter that the flat vector's element <paramref name="offset"/> belongs to.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The vector has no such element.</exception>
     public ParameterSlot SlotAt(long offset)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(offset, ParameterCount);
         int low = 0, high = _slots.Length - 1;
         while (low < high)
         {

@@ -112,6 +112,36 @@ public sealed class ClusterRunTests
     }
 
     [Fact]
+    public async Task Plateau_patience_and_the_best_checkpoint_survive_stops()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        // At this rate the loss soon stops falling: the rate is cut, and in the end patience runs out.
+        var spec = new RunSpec
+        {
+            Data = cluster.Fasta(21, 24), AccumulationSteps = 2, LearningRate = 0.05, Epochs = 60, ValEvery = "1", Schedule = LearningRateScheduleKind.Plateau, EarlyStoppingPatience = 30, KeepBest = 3,
+        };
+        var expected = await cluster.RunAsync("undisturbed", spec, Tiny);
+        Assert.True(expected.Events.Any(happened => happened.Metric?.LearningRate < 0.04), "the rate was never cut");
+        Assert.InRange(expected.Step, 31, expected.TotalSteps - 1);
+
+        foreach (long stop in (long[])[3, 17, 28])
+        {
+            var run = await cluster.StartRunAsync("disturbed", spec, Tiny, resume: true);
+            await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.Step >= stop, $"step {stop}");
+            await run.StopAsync();
+            var stopped = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the run to stop");
+            Assert.Equal(RunState.Stopped, stopped.State);
+        }
+
+        await cluster.StartRunAsync("disturbed", spec, Tiny, resume: true);
+        var found = await TestCluster.UntilAsync(() => cluster.Grains.GetGrain<ITrainingRunGrain>("disturbed").GetStatusAsync(0), status => status.IsOver, "the end");
+        Assert.Equal((expected.WeightsSha256, expected.Step, expected.BestStep, expected.BestValidationLoss), (found.WeightsSha256, found.Step, found.BestStep, found.BestValidationLoss));
+        Assert.Equal(Kept("undisturbed"), Kept("disturbed"));
+
+        string[] Kept(string runId) => [.. Directory.GetDirectories(Path.Combine(cluster.Output(runId), "checkpoints")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    }
+
+    [Fact]
     public async Task A_run_is_stopped_at_a_step_boundary_with_a_checkpoint()
     {
         await using var cluster = await TestCluster.StartAsync(1);

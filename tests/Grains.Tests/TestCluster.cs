@@ -57,10 +57,10 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public string Output(string name) => _folder.File(name);
 
-    public async Task<ITrainingRunGrain> StartRunAsync(string runId, RunSpec spec, HuggingFaceConfig config)
+    public async Task<ITrainingRunGrain> StartRunAsync(string runId, RunSpec spec, HuggingFaceConfig config, bool resume = false)
     {
         var run = Grains.GetGrain<ITrainingRunGrain>(runId);
-        await run.StartAsync(new RunSubmission(spec with { Output = Output(runId) }, config.ToJson(), Resume: false));
+        await run.StartAsync(new RunSubmission(spec with { Output = Output(runId) }, config.ToJson(), resume));
         return run;
     }
 

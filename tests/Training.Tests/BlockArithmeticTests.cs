@@ -11,12 +11,13 @@ public sealed class BlockArithmeticTests
             (length, seed) =>
             {
                 var block = new Numbers(seed).Floats(length, decades: 15);
-                Span<double> lanes512 = new double[8], lanes256 = new double[8], lanes = new double[8];
-                int done512 = BlockArithmetic.Squares512(block, lanes512), done256 = BlockArithmetic.Squares256(block, lanes256);
-                Assert.Equal((length & ~15, length & ~7), (done512, done256));
+                Span<double> lanes512 = new double[8], lanes256 = new double[8], lanes128 = new double[8], lanes = new double[8];
+                int done512 = BlockArithmetic.Squares512(block, lanes512), done256 = BlockArithmetic.Squares256(block, lanes256), done128 = BlockArithmetic.Squares128(block, lanes128);
+                Assert.Equal((length & ~15, length & ~7, length & ~7), (done512, done256, done128));
                 double expected = BlockArithmetic.Finish(block, lanes);
                 Assert.Equal(expected, BlockArithmetic.Finish(block.AsSpan(done512), lanes512));
                 Assert.Equal(expected, BlockArithmetic.Finish(block.AsSpan(done256), lanes256));
+                Assert.Equal(expected, BlockArithmetic.Finish(block.AsSpan(done128), lanes128));
                 Assert.Equal(expected, BlockArithmetic.SquaredNorm(block));
                 double naive = block.Sum(value => (double)value * value);
                 Assert.Equal(naive, expected, 1e-12 * naive);
@@ -34,6 +35,8 @@ public sealed class BlockArithmeticTests
         for (int place = 0; place < 37; place++)
         {
             var block = new Numbers(3).Floats(37);
+            // The largest and smallest finite values are not mistaken for infinite ones.
+            (block[(place + 1) % 37], block[(place + 2) % 37]) = (float.MaxValue, -float.Epsilon);
             Assert.Equal(-1, BlockArithmetic.IndexOfNonFinite(block));
             Assert.True(double.IsFinite(BlockArithmetic.SquaredNorm(block)));
             block[place] = value;

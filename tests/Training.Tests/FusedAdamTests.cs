@@ -52,6 +52,7 @@ public sealed class FusedAdamTests
                 var expected = Run((state, gradient, in step) => FusedAdam.ApplyScalar(state.Parameters, state.First, state.Second, gradient, step));
                 Assert.Equal(expected, Run((state, gradient, in step) => Finish(state, gradient, step, FusedAdam.Apply512(state.Parameters, state.First, state.Second, gradient, step), 16)));
                 Assert.Equal(expected, Run((state, gradient, in step) => Finish(state, gradient, step, FusedAdam.Apply256(state.Parameters, state.First, state.Second, gradient, step), 8)));
+                Assert.Equal(expected, Run((state, gradient, in step) => Finish(state, gradient, step, FusedAdam.Apply128(state.Parameters, state.First, state.Second, gradient, step), 4)));
                 Assert.Equal(expected, Run((state, gradient, in step) => state.Apply(gradient, step)));
 
                 uint[] Run(Kernel kernel)
@@ -97,6 +98,25 @@ public sealed class FusedAdamTests
             },
             iter: 300,
             threads: 1);
+    }
+
+    [Theory]
+    [InlineData(0.9)]
+    [InlineData(0.999)]
+    public void Powers_are_right_and_owe_nothing_to_the_C_library(double beta)
+    {
+        double product = 1;
+        for (int t = 1; t <= 20_000; t++)
+        {
+            product *= beta;
+            Assert.Equal(1 - Math.Pow(beta, t), 1 - AdamStep.Power(beta, t), 1e-13);
+            Assert.Equal(1 - product, 1 - AdamStep.Power(beta, t), 1e-13);
+        }
+
+        Assert.Equal(1, AdamStep.Power(beta, 0));
+        Assert.Equal(beta * beta * (beta * beta * (beta * beta)), AdamStep.Power(beta, 6), 1e-15);
+        Assert.Equal(0, AdamStep.Power(beta, long.MaxValue));
+        Assert.Throws<ArgumentOutOfRangeException>(() => AdamStep.Create(new AdamOptions(), 0, 1e-3, 1));
     }
 
     [Fact]

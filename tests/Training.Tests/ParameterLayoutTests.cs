@@ -42,6 +42,8 @@ public sealed class ParameterLayoutTests
         Assert.Equal([("a", 0L, 6L), ("b", 6L, 1L), ("c", 7L, 1L), ("d", 8L, 8L)], layout.Slots.Select(slot => (slot.Name, slot.Offset, slot.Count)));
         Assert.Equal("aaaaaabcdddddddd", string.Concat(Enumerable.Range(0, 16).Select(offset => layout.SlotAt(offset).Name)));
         Assert.All(layout.Slots, slot => Assert.Same(slot, layout.Slots[slot.Index]));
+        foreach (long outside in new long[] { -1, 16 }) Assert.Throws<ArgumentOutOfRangeException>(() => layout.SlotAt(outside));
+        foreach (int outside in new[] { -1, 1 }) Assert.Throws<ArgumentOutOfRangeException>(() => layout.BlockSize(outside));
         Assert.Throws<OverflowException>(() => new ParameterLayout([new ParameterShape("w", [long.MaxValue, 2])]));
     }
 }

@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
 namespace GenSlmOrleans.Training.Tests;
 
 public sealed class ScheduleTests
@@ -53,6 +56,33 @@ public sealed class ScheduleTests
     }
 
     [Fact]
+    public void A_plateau_makes_no_cut_smaller_than_that_of_torch()
+    {
+        // ReduceLROnPlateau's eps is 1e-8: from 1e-8 to 1e-9 is less.
+        var schedule = new LearningRateSchedule(ScheduleKind.Plateau, 1e-5, 0, 100);
+        double[] rates = [1e-5, 1e-6, 1e-7, 1e-8, 1e-8, 1e-8];
+        for (int i = 0; i < rates.Length; i++) Assert.Equal(rates[i], schedule.At(1, new PlateauState(i, 1, 0)), 1e-20);
+        Assert.Equal(schedule.At(1, new PlateauState(3, 1, 0)), schedule.At(1, new PlateauState(int.MaxValue, 1, 0)));
+    }
+
+    [Fact]
+    public void Rates_and_the_numbers_of_a_step_have_the_same_bits_on_every_machine()
+    {
+        var cosine = new LearningRateSchedule(ScheduleKind.Cosine, 1e-5, WarmupSteps: 100, TotalSteps: 10_000);
+        var plateau = new LearningRateSchedule(ScheduleKind.Plateau, 1e-3, 0, 100, PlateauFactor: 0.7);
+        var found = new List<double>();
+        for (int t = 1; t <= 10_000; t++)
+        {
+            double rate = cosine.At(t, PlateauState.Initial);
+            var step = AdamStep.Create(new AdamOptions(), t, rate, 1);
+            found.AddRange(rate, plateau.At(t, new PlateauState(t % 30, 1, 0)), AdamStep.Power(0.9, t), AdamStep.Power(0.999, t), step.StepSize, step.SecondRootCorrection);
+        }
+
+        Assert.True(BitConverter.IsLittleEndian);
+        Assert.StartsWith("1d09c3e5e21f4ad461b8bc867fb6ffb9088f71d404de7132b1", Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(found)))), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_plateau_counts_an_improvement_only_beyond_its_relative_threshold()
     {
         var schedule = new LearningRateSchedule(ScheduleKind.Plateau, 1, 0, 100);
@@ -76,6 +106,9 @@ public sealed class ScheduleTests
 
         Assert.True(stopping.ShouldStop(state));
         Assert.False(new EarlyStopping(Patience: null).ShouldStop(state with { BadCount = int.MaxValue }));
+        // Lightning asks only after a validation without improvement.
+        Assert.False(new EarlyStopping(Patience: 0).ShouldStop(EarlyStoppingState.Initial));
+        Assert.True(new EarlyStopping(Patience: 0).ShouldStop(new EarlyStoppingState(3, 1)));
         Assert.Equal(1, new EarlyStopping(1).Observe(new EarlyStoppingState(3, 0), 3).BadCount);
     }
 }

@@ -53,6 +53,17 @@ public sealed class WindowPlanTests
         Assert.Throws<ArgumentOutOfRangeException>(() => plan.Locate(0));
     }
 
+    [Fact]
+    public void A_plan_without_records_or_sizes_is_refused()
+    {
+        Assert.Throws<ArgumentException>(() => new WindowPlan([], 2, AccumulationSteps));
+        Assert.Throws<ArgumentException>(() => new WindowPlan(default, 2, AccumulationSteps));
+        Assert.Throws<ArgumentException>(() => new WindowPlan([0, 0], 2, AccumulationSteps));
+        Assert.Throws<ArgumentException>(() => new WindowPlan([3, -1], 2, AccumulationSteps));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new WindowPlan([3], 0, AccumulationSteps));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new WindowPlan([3], 2, 0));
+    }
+
     [Theory]
     [InlineData(3, null, 12)]
     [InlineData(3, 5L, 5)]

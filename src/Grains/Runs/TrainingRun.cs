@@ -36,6 +36,7 @@ internal sealed class TrainingRun(
     public async Task LiveAsync()
     {
         PreparedRun? run = null;
+        Action conclude;
         using var watched = metrics.Watch(runId, () => Journal.Status);
         try
         {
@@ -43,19 +44,21 @@ internal sealed class TrainingRun(
             Journal.Prepared(run);
             Resume(run);
             await TrainAsync(run);
-            await EndAsync(run);
+            conclude = await EndAsync(run);
         }
         catch (RunInputException exception)
         {
-            Journal.Fail(new RunFailure(BadInput: true, exception.Message));
+            conclude = () => Journal.Fail(new RunFailure(BadInput: true, exception.Message));
         }
         catch (Exception exception)
         {
             log.RunFailed(exception, runId, _progress.Step);
-            Journal.Fail(new RunFailure(BadInput: false, exception.Message));
+            conclude = () => Journal.Fail(new RunFailure(BadInput: false, exception.Message));
         }
 
+        // Whoever sees that the run is over may start it again at once: by then it holds nothing.
         await ReleaseAsync(run);
+        conclude();
     }
 
     private async Task ReleaseAsync(PreparedRun? run)
@@ -151,17 +154,21 @@ internal sealed class TrainingRun(
         if (_progress.StoppedEarly) Journal.Note($"stopped early: no better validation loss in {patience.BadCount} validations");
     }
 
-    private async Task EndAsync(PreparedRun run)
+    /// <summary>Saves and exports what there is; returns how to say so.</summary>
+    private async Task<Action> EndAsync(PreparedRun run)
     {
         if (_inventory.Progress?.Step != _progress.Step) await SaveAsync(run, validationLoss: null);
         if (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly)
         {
-            Journal.Note($"stopped after step {_progress.Step}");
-            Journal.Enter(RunState.Stopped);
-            return;
+            return () =>
+            {
+                Journal.Note($"stopped after step {_progress.Step}");
+                Journal.Enter(RunState.Stopped);
+            };
         }
 
-        Journal.Completed(await _checkpoint.ExportAsync());
+        var export = await _checkpoint.ExportAsync();
+        return () => Journal.Completed(export);
     }
 
     private async Task SaveAsync(PreparedRun run, double? validationLoss)
