@@ -1,3 +1,4 @@
+using GenSlmOrleans.Grains.Devices;
 using GenSlmOrleans.Silo.Hosting;
 
 SiloSettings settings;
@@ -20,6 +21,17 @@ builder.AddHealth(settings);
 if (settings.EndsWithParent) ParentWatch.Use(builder);
 
 var app = builder.Build();
+try
+{
+    // Now, not at the first request: a silo without its devices must not come up.
+    app.Services.GetRequiredService<SiloDevices>();
+}
+catch (Exception exception) when (exception is DllNotFoundException or TypeInitializationException)
+{
+    await Console.Error.WriteLineAsync($"The native libraries do not load: {exception.Message}");
+    return 1;
+}
+
 app.MapTelemetry();
 app.MapHealth();
 await app.RunAsync();
