@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Checkpoints;
 using GenSlmOrleans.Grains.Runs;
@@ -32,6 +34,28 @@ public sealed class DecisionTests
         Assert.Equal("flu-02-0.57-v1", checkpoints.FreeName("flu", 2, 41, 0.5678));
         Directory.CreateDirectory(Path.Combine(checkpoints.FullPath, "flu-02-0.57-v1"));
         Assert.Equal("flu-02-0.57-v2", checkpoints.FreeName("flu", 2, 42, 0.5678));
+    }
+
+    [Fact]
+    public void A_run_goes_on_only_with_settings_that_its_steps_would_have_been_the_same_with()
+    {
+        var spec = new RunSpec { Data = "x", Output = "o" };
+        Assert.Null(Objection(spec, spec));
+        Assert.Null(Objection(spec, spec with { Epochs = 9, MaxSteps = 100, KeepBest = 4, Data = "moved", Output = "elsewhere", EarlyStoppingPatience = 3 }));
+        Assert.Contains("began with batchSize 2; it cannot go on with 3.", Objection(spec, spec with { BatchSize = 3 }));
+        Assert.Contains("began with threads 1; it cannot go on with 2.", Objection(spec, spec with { Threads = 2 }));
+        var cosine = spec with { Schedule = LearningRateScheduleKind.Cosine };
+        Assert.Contains("began with epochs 3; it cannot go on with 9.", Objection(cosine, cosine with { Epochs = 9 }));
+        Assert.Contains("a model of another configuration", ResumeRule.Objection(RunFile(spec), new RunSubmission(spec, """{"hidden_size":65}""", true)));
+
+        static string? Objection(RunSpec before, RunSpec now) => ResumeRule.Objection(RunFile(before), new RunSubmission(now, """{"hidden_size":64}""", true));
+
+        static JsonObject RunFile(RunSpec spec)
+        {
+            var run = JsonSerializer.SerializeToNode(spec, RunSpec.JsonOptions)!.AsObject();
+            run["resolved"] = new JsonObject { ["modelConfig"] = new JsonObject { ["hidden_size"] = 64 } };
+            return run;
+        }
     }
 
     [Theory]

@@ -97,8 +97,13 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
         {
             _checkpoints = new CheckpointFolder(spec.Output);
             _entries = submission.Resume ? _checkpoints.List() : [];
-            if (submission.Resume && output.DataHash() is { } before && before != data.Hash)
-                throw new RunInputException($"{spec.Data} has changed: the run in {spec.Output} began with data of hash {before}, now it is {data.Hash}.");
+            if (submission.Resume && output.ReadRunFile() is { } before)
+            {
+                if (before["resolved"]?["dataHash"]?.GetValue<string>() is { } hash && hash != data.Hash)
+                    throw new RunInputException($"{spec.Data} has changed: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
+                if (ResumeRule.Objection(before, submission) is { } objection) throw new RunInputException(objection);
+            }
+
             if (!submission.Resume && (File.Exists(output.RunFile) || Directory.Exists(_checkpoints.FullPath)))
                 throw new RunInputException($"The output folder {spec.Output} already holds a run; go on with it by 'genslm resume {spec.Output}' or choose another --output.");
             output.CutMetrics(BestCheckpoints.Last(_entries)?.Step ?? 0);

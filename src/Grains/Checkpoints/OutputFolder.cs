@@ -67,10 +67,8 @@ public sealed class OutputFolder : IDisposable
         });
     }
 
-    /// <summary>The data hash that run.json was written with; null when there is no run.json.</summary>
-    public string? DataHash() => File.Exists(RunFile)
-        ? JsonNode.Parse(File.ReadAllBytes(RunFile))?["resolved"]?["dataHash"]?.GetValue<string>()
-        : null;
+    /// <summary>The run.json that the run began with; null when there is none.</summary>
+    public JsonObject? ReadRunFile() => File.Exists(RunFile) ? JsonNode.Parse(File.ReadAllBytes(RunFile)) as JsonObject : null;
 
     /// <summary>Drops metrics after <paramref name="step"/> and a line that a crash cut off: the run will write them again.</summary>
     public void CutMetrics(long step)

@@ -37,10 +37,12 @@ public sealed class ParameterServerGrain(TokenStores stores) : Grain, IParameter
         await Task.Run(() => state.Put(kind, block.Index, block.Values));
     }
 
-    public Task<Block> FetchAsync(Fence fence, BlockKind kind, int block)
+    public async Task<Block> FetchAsync(Fence fence, BlockKind kind, int block)
     {
+        // Adam changes blocks in place, and the version only at the end: nobody may read in between.
+        await _applying;
         var state = At(fence, fence.Step);
-        return Task.Run(() => state.Copy(kind, block));
+        return await Task.Run(() => state.Copy(kind, block));
     }
 
     public Task PushAsync(Fence fence, TreePlace node, Block gradient)
