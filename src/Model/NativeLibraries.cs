@@ -17,21 +17,19 @@ public static class NativeLibraries
 
     private static bool Load()
     {
-        var folder = Path.Combine(AppContext.BaseDirectory, "native");
         // In the order of their dependencies: each finds the ones before it already in the process, by name.
-        foreach (var name in (string[])["gomp-98b21ff3", "c10", "torch_cpu", "torch", "LibTorchSharp"])
-        {
-            var path = Path.Combine(folder, FileName(name));
-            if (File.Exists(path)) NativeLibrary.Load(path);
-        }
-
-        NativeLibrary.SetDllImportResolver(typeof(torch).Assembly, (name, _, _) =>
-        {
-            var path = Path.Combine(folder, FileName(name));
-            return File.Exists(path) ? NativeLibrary.Load(path) : IntPtr.Zero;
-        });
+        foreach (var name in (string[])["gomp-98b21ff3", "c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "LibTorchSharp"])
+            if (Find(name) is { } path) NativeLibrary.Load(path);
+        NativeLibrary.SetDllImportResolver(typeof(torch).Assembly, (name, _, _) => Find(name) is { } path ? NativeLibrary.Load(path) : IntPtr.Zero);
         torch.InitializeDeviceType(DeviceType.CPU);
         return true;
+    }
+
+    /// <summary>In the shared folder, or where NuGet puts the parts of the CUDA package; null when it is in neither.</summary>
+    private static string? Find(string library)
+    {
+        string[] folders = ["native", Path.Combine("runtimes", RuntimeInformation.RuntimeIdentifier, "native"), Path.Combine("runtimes", "linux-x64", "native")];
+        return folders.Select(folder => Path.Combine(AppContext.BaseDirectory, folder, FileName(library))).FirstOrDefault(File.Exists);
     }
 
     private static string FileName(string library) =>
