@@ -24,9 +24,9 @@ internal static class ConsoleApplication
             if (parsed.Errors.Count > 0) throw new UsageException(Sentence(parsed));
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
-        catch (Exception exception) when (!verbose && SentenceOf(exception) is { } sentence)
+        catch (Exception exception) when (SentenceOf(exception) is { } sentence)
         {
-            await Console.Error.WriteLineAsync(sentence.Text);
+            await Console.Error.WriteLineAsync(verbose ? exception.ToString() : sentence.Text);
             return sentence.ExitCode;
         }
     }
@@ -40,18 +40,19 @@ internal static class ConsoleApplication
 
     private static string Sentence(ParseResult parsed)
     {
+        var command = parsed.CommandResult.Command is RootCommand ? "genslm" : $"genslm {parsed.CommandResult.Command.Name}";
         var known = parsed.CommandResult.Command.Options.Select(option => option.Name).ToArray();
         foreach (var token in parsed.UnmatchedTokens)
         {
             if (token.StartsWith("--", StringComparison.Ordinal))
-                return $"Unknown option {token}; did you mean {NearestName.Of(token, known)}? 'genslm {parsed.CommandResult.Command.Name} --help' lists them all.";
+                return $"Unknown option {token}; did you mean {NearestName.Of(token, known)}? '{command} --help' lists them all.";
             if (parsed.CommandResult.Command is RootCommand root)
-                return $"Unknown command '{token}'; did you mean 'genslm {NearestName.Of(token, root.Subcommands.Select(command => command.Name))}'?";
-            return $"'{token}' is one argument too many; 'genslm {parsed.CommandResult.Command.Name} --help' shows what is expected.";
+                return $"Unknown command '{token}'; did you mean 'genslm {NearestName.Of(token, root.Subcommands.Select(subcommand => subcommand.Name))}'?";
+            return $"'{token}' is one argument too many; '{command} --help' shows what is expected.";
         }
 
         return parsed.CommandResult.Command is RootCommand
             ? "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all."
-            : $"{parsed.Errors[0].Message} 'genslm {parsed.CommandResult.Command.Name} --help' shows what is expected.";
+            : $"{parsed.Errors[0].Message} '{command} --help' shows what is expected.";
     }
 }

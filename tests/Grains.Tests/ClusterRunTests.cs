@@ -118,7 +118,14 @@ public sealed class ClusterRunTests
         // At this rate the loss soon stops falling: the rate is cut, and in the end patience runs out.
         var spec = new RunSpec
         {
-            Data = cluster.Fasta(21, 24), AccumulationSteps = 2, LearningRate = 0.05, Epochs = 60, ValEvery = "1", Schedule = LearningRateScheduleKind.Plateau, EarlyStoppingPatience = 30, KeepBest = 3,
+            Data = cluster.Fasta(21, 24),
+            AccumulationSteps = 2,
+            LearningRate = 0.05,
+            Epochs = 60,
+            ValEvery = "1",
+            Schedule = LearningRateScheduleKind.Plateau,
+            EarlyStoppingPatience = 30,
+            KeepBest = 3,
         };
         var expected = await cluster.RunAsync("undisturbed", spec, Tiny);
         Assert.True(expected.Events.Any(happened => happened.Metric?.LearningRate < 0.04), "the rate was never cut");

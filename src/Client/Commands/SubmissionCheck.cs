@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Options;
@@ -32,10 +33,22 @@ internal static class SubmissionCheck
     /// <summary>The run's name in the cluster and on its metrics: that of its output folder, or the one it began with.</summary>
     public static string RunId(RunSpec spec)
     {
-        var file = Path.Combine(spec.Output, "run.json");
-        if (File.Exists(file) && JsonNode.Parse(File.ReadAllBytes(file))?["resolved"]?["runId"]?.GetValue<string>() is { Length: > 0 } known) return known;
+        if (KnownRunId(Path.Combine(spec.Output, "run.json")) is { Length: > 0 } known) return known;
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(spec.Output));
         return string.Concat(name.Select(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_' ? letter : '-'));
+    }
+
+    private static string? KnownRunId(string runFile)
+    {
+        if (!File.Exists(runFile)) return null;
+        try
+        {
+            return JsonNode.Parse(File.ReadAllBytes(runFile))?["resolved"]?["runId"]?.GetValue<string>();
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw new UsageException($"{runFile} is not what a run writes there: {exception.Message.ReplaceLineEndings(" ")}");
+        }
     }
 
     private static HuggingFaceConfig Model(RunSpec spec)
@@ -74,6 +87,9 @@ internal static class SubmissionCheck
     private static void CheckOutput(RunSpec spec, bool resume)
     {
         if (File.Exists(spec.Output)) throw new UsageException($"The output {spec.Output} is a file; expected a folder or a name that is free.");
+        var above = Path.GetDirectoryName(spec.Output);
+        while (above is not null && !Directory.Exists(above) && !File.Exists(above)) above = Path.GetDirectoryName(above);
+        if (File.Exists(above)) throw new UsageException($"The output {spec.Output} cannot be created: {above} is a file.");
         if (!resume && (File.Exists(Path.Combine(spec.Output, "run.json")) || Directory.Exists(Path.Combine(spec.Output, "checkpoints"))))
             throw new UsageException($"The output folder {spec.Output} already holds a run; go on with it by 'genslm resume {spec.Output}' or choose another --output.");
     }

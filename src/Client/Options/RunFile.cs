@@ -42,6 +42,7 @@ internal static class RunFile
 
     private static YamlMappingNode Mapping(string path)
     {
+        if (Directory.Exists(path)) throw new UsageException($"{path} is a folder; expected a run file such as {Path.Combine(path, "run.json")}.");
         if (!File.Exists(path)) throw new UsageException($"The run file {path} does not exist.");
         try
         {
@@ -54,7 +55,11 @@ internal static class RunFile
         }
         catch (YamlException exception)
         {
-            throw new UsageException($"{path} line {exception.Start.Line}: {exception.InnerException?.Message ?? exception.Message} Expected lines such as 'batchSize: 2'.");
+            throw new UsageException($"{path} line {exception.Start.Line}: {(exception.InnerException?.Message ?? exception.Message).TrimEnd('.')}. Expected lines such as 'batchSize: 2'.");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"The run file {path} cannot be read: {exception.Message}");
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Client.Options;
@@ -27,7 +28,7 @@ internal sealed record RunOption(
 
     /// <summary>A number of the spec.</summary>
     public static RunOption Number<T>(string key, string description, Func<RunSpec, T, RunSpec> set, Func<RunSpec, T> get)
-        where T : struct, IParsable<T>, IFormattable => new(
+        where T : struct, INumberBase<T> => new(
             key,
             typeof(T) == typeof(double) ? "X" : "N",
             description,
@@ -47,9 +48,10 @@ internal sealed record RunOption(
             },
             settings => EnumText.Word(get(settings.Spec)));
 
+    /// <summary>No thousands separators: '0,001' would pass for 1.</summary>
     public static T ParseNumber<T>(string key, string text)
-        where T : struct, IParsable<T> =>
-        T.TryParse(text, CultureInfo.InvariantCulture, out var value)
+        where T : struct, INumberBase<T> =>
+        T.TryParse(text, typeof(T) == typeof(double) ? NumberStyles.Float : NumberStyles.Integer, CultureInfo.InvariantCulture, out var value)
             ? value
             : throw new UsageException($"{key} is '{text}'; expected {(typeof(T) == typeof(double) ? "a number" : "a whole number")}.");
 
