@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Options;
 using GenSlmOrleans.Formats;
@@ -21,6 +22,7 @@ internal static class ConsoleApplication
         try
         {
             var parsed = root.Parse(args);
+            if (MissingValue(parsed) is { } missing) throw new UsageException(missing);
             if (parsed.Errors.Count > 0) throw new UsageException(Sentence(parsed));
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
@@ -37,6 +39,15 @@ internal static class ConsoleApplication
         ClusterException => (exception.Message, ExitCode.ClusterUnreachable),
         _ => null,
     };
+
+    // The parser takes the next option for the value.
+    private static string? MissingValue(ParseResult parsed)
+    {
+        var known = parsed.CommandResult.Command.Options.Select(option => option.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var option in parsed.CommandResult.Children.OfType<OptionResult>())
+            if (option.Tokens.FirstOrDefault(token => known.Contains(token.Value)) is { } token) return $"{option.Option.Name} needs a value; found the option {token.Value}.";
+        return null;
+    }
 
     private static string Sentence(ParseResult parsed)
     {

@@ -1,4 +1,5 @@
 using System.Text;
+using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Commands;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Testing;
@@ -40,6 +41,9 @@ public sealed class BadInputTests
     [InlineData("Unknown option --batch-sise; did you mean --batch-size?", "--batch-sise", "2")]
     [InlineData("padding is 'longer'; expected one of longest, max_length. Did you mean longest?", "--padding", "longer")]
     [InlineData("learningRate is 'fast'; expected a number.", "--learning-rate", "fast")]
+    [InlineData("learningRate is '0,001'; expected a number.", "--learning-rate", "0,001")]
+    [InlineData("--epochs needs a value; found the option --output.", "--epochs")]
+    [InlineData("there is no such file", "--weights", "nowhere.safetensors")]
     [InlineData("seqLength is 4096, but tiny has 2048 positions", "--seq-length", "4096")]
     [InlineData("silos is 0; it must be at least 1.", "--silos", "0")]
     [InlineData("keepBest is 0", "--keep-best", "0")]
@@ -54,7 +58,11 @@ public sealed class BadInputTests
     [Theory]
     [InlineData("Unknown command 'trian'; did you mean 'genslm train'?", "trian")]
     [InlineData("No command was given")]
+    [InlineData("Unknown option --jason; did you mean --version? 'genslm --help' lists them all.", "--jason")]
     [InlineData("No FASTA file was given", "train")]
+    [InlineData("Required argument missing for option: '--silos'.", "resume", "nowhere", "--silos")]
+    [InlineData("--silos needs a value; found the option --json.", "resume", "nowhere", "--silos", "--json")]
+    [InlineData("Required argument missing for command: 'resume'.", "resume")]
     [InlineData("holds no run", "resume", "nowhere")]
     public async Task Bad_commands(string expected, params string[] arguments)
     {
@@ -89,8 +97,33 @@ public sealed class BadInputTests
         var config = folder.File("config.json", Encoding.UTF8.GetBytes((ModelPresets.Find("tiny")! with { VocabularySize = 40 }).ToJson()));
         await AssertRefusedAsync(folder, "has vocab_size 40; codons need at least 69.", "train", data, "--model", config);
         await AssertRefusedAsync(folder, "is a file; expected a folder or a name that is free.", "train", data, "--output", data);
+        await AssertRefusedAsync(folder, "a.fasta is a file.".Replace("a.fasta", data), "train", data, "--output", Path.Combine(data, "inner", "output"));
         Directory.CreateDirectory(folder.File("taken/checkpoints"));
         await AssertRefusedAsync(folder, "already holds a run; go on with it by 'genslm resume", "train", data, "--output", folder.File("taken"));
+    }
+
+    [Theory]
+    [InlineData("run.json is not what a run writes there", "{")]
+    [InlineData("run.json is not what a run writes there", "[]")]
+    [InlineData("run.json is not what a run writes there", """{"resolved": {"runId": 5}}""")]
+    public void A_run_file_that_was_damaged_does_not_name_the_run(string expected, string content)
+    {
+        using var folder = new TemporaryFolder();
+        folder.File("run.json", Encoding.UTF8.GetBytes(content));
+        var exception = Assert.Throws<UsageException>(() => SubmissionCheck.RunId(new RunSpec { Output = folder.Path }));
+        Assert.Contains(expected, exception.Message);
+        Assert.DoesNotContain("\n", exception.Message);
+    }
+
+    [Fact]
+    public void A_run_is_named_by_its_run_file_or_else_by_its_folder()
+    {
+        using var folder = new TemporaryFolder();
+        var spec = new RunSpec { Output = folder.File("flu season+2") };
+        Assert.Equal("flu-season-2", SubmissionCheck.RunId(spec));
+        Directory.CreateDirectory(spec.Output);
+        File.WriteAllText(Path.Combine(spec.Output, "run.json"), """{"resolved": {"runId": "first"}}""");
+        Assert.Equal("first", SubmissionCheck.RunId(spec));
     }
 
     [Theory]
@@ -99,7 +132,7 @@ public sealed class BadInputTests
     [InlineData("resume", "--help")]
     public async Task Help_begins_with_an_example(params string[] arguments)
     {
-        var (exitCode, output, errors) = await RunAsync(arguments);
+        var (exitCode, output, errors) = await CapturedConsole.RunAsync(arguments);
         Assert.Equal((0, ""), (exitCode, errors));
         Assert.StartsWith("Description:\n  Example: genslm ", output.Replace("\r", ""));
     }
@@ -107,29 +140,10 @@ public sealed class BadInputTests
     private static async Task AssertRefusedAsync(TemporaryFolder folder, string expected, params string[] arguments)
     {
         var before = Directory.GetFileSystemEntries(folder.Path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).ToArray();
-        var (exitCode, output, errors) = await RunAsync(arguments is ["train", not null, ..] ? [.. arguments, .. arguments.Contains("--output") ? Array.Empty<string>() : ["--output", folder.File("output")]] : arguments);
+        var (exitCode, output, errors) = await CapturedConsole.RunAsync(arguments is ["train", not null, ..] ? [.. arguments, .. arguments.Contains("--output") ? Array.Empty<string>() : ["--output", folder.File("output")]] : arguments);
         Assert.Contains(expected, errors);
         Assert.Equal((2, ""), (exitCode, output));
         Assert.Single(errors.TrimEnd('\n').Split('\n'));
         Assert.Equal(before, Directory.GetFileSystemEntries(folder.Path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal));
-    }
-
-    private static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string[] arguments)
-    {
-        var (output, errors) = (Console.Out, Console.Error);
-        using var outputText = new StringWriter();
-        using var errorText = new StringWriter();
-        try
-        {
-            Console.SetOut(outputText);
-            Console.SetError(errorText);
-            int exitCode = await ConsoleApplication.RunAsync(arguments, [TrainCommand.Create(), ResumeCommand.Create()]);
-            return (exitCode, outputText.ToString(), errorText.ToString());
-        }
-        finally
-        {
-            Console.SetOut(output);
-            Console.SetError(errors);
-        }
     }
 }
