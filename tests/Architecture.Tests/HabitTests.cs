@@ -17,20 +17,36 @@ public sealed partial class HabitTests
     [InlineData(8)]
     public void A_method_fits_a_screen(int indentation)
     {
-        // A member's body stands between braces at the members' indentation; a nested type's members at twice that.
-        var margin = new string(' ', indentation);
         foreach (var path in Repository.Files(".cs"))
+            Assert.All(Bodies(Repository.Lines(path), indentation), body => Assert.True(body.Length <= LongestMethod, $"{path} line {body.Line}: a method of {body.Length} lines"));
+    }
+
+    [Theory]
+    [InlineData("void First()", 61)]
+    [InlineData("void Constrained<T>() where T : struct", 61)]
+    [InlineData("void Generic<T>()\n        where T : class", 61)]
+    [InlineData("/// <summary>Reads a record; see the class.</summary>\n    void Documented()", 61)]
+    [InlineData("private sealed class Nested")]
+    [InlineData("private readonly record struct Nested(\n        int Value)")]
+    public void The_search_for_methods_takes_no_method_for_a_type(string declaration, params int[] expected)
+    {
+        string[] lines = ["class A", "{", .. $"    {declaration}".Split('\n'), "    {", .. Enumerable.Repeat("        Call();", 60), "    }", "}"];
+        Assert.Equal(expected, Bodies(lines, 4).Select(body => body.Length));
+    }
+
+    // A member's body stands between braces at the members' indentation; a nested type's members at twice that.
+    private static IEnumerable<(int Line, int Length)> Bodies(string[] lines, int indentation)
+    {
+        var margin = new string(' ', indentation);
+        int start = -1;
+        for (int i = 0; i < lines.Length; i++)
         {
-            var lines = Repository.Lines(path);
-            int start = -1;
-            for (int i = 0; i < lines.Length; i++)
-            {
-                if (lines[i] == margin + "{") start = i;
-                if (start < 0 || (lines[i] != margin + "}" && lines[i] != margin + "};")) continue;
-                bool type = TypeDeclaration().IsMatch(string.Join(' ', lines[Math.Max(0, start - 4)..start].Reverse().TakeWhile(line => line.Length > 0)));
-                Assert.True(type || i - start <= LongestMethod, $"{path} line {start + 1}: a method of {i - start} lines");
-                start = -1;
-            }
+            if (lines[i] == margin + "{") start = i;
+            if (start < 0 || (lines[i] != margin + "}" && lines[i] != margin + "};")) continue;
+            int declaration = start - 1;
+            while (declaration > 0 && (lines[declaration].Length <= indentation || lines[declaration][indentation] == ' ')) declaration--;
+            if (!TypeDeclaration().IsMatch(lines[declaration])) yield return (start + 1, i - start);
+            start = -1;
         }
     }
 
@@ -70,7 +86,7 @@ public sealed partial class HabitTests
         }
     }
 
-    [GeneratedRegex(@"\b(class|record|struct|interface|enum)\b", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^\s*((public|internal|private|protected|file|static|sealed|abstract|partial|readonly|ref|unsafe)\s+)*(class|record|struct|interface|enum)\s", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex TypeDeclaration();
 
     [GeneratedRegex("TODO|FIXME|HACK|NotImplementedException", RegexOptions.None, 1000)]
