@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Net;
 
 namespace GenSlmOrleans.Silo.Hosting;
@@ -16,8 +17,20 @@ public sealed record SiloSettings
     /// <summary>Port of /metrics and /health.</summary>
     public int HttpPort { get; init; } = 8080;
 
-    /// <summary>The first silo's HOST:PORT, for the others of a local cluster; null for the first.</summary>
+    /// <summary>The first silo's HOST:PORT, for the others of a cluster without Redis; null for the first.</summary>
     public IPEndPoint? Primary { get; init; }
+
+    /// <summary>Where membership, grain state and reminders are kept, as StackExchange.Redis reads it (HOST:PORT,password=…); null: in memory.</summary>
+    public string? Redis { get; init; }
+
+    /// <summary>The address that other silos and consoles reach this one at: the pod's. Any but the loopback listens on every interface.</summary>
+    public IPAddress Address { get; init; } = IPAddress.Loopback;
+
+    /// <summary>Within which time a dead silo is to be noticed; every other deadline derives from it.</summary>
+    public TimeSpan FailureDetection { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a silo told to leave has to hand over what it holds.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Devices to offer; empty: every GPU, or the CPU.</summary>
     public ImmutableArray<string> Devices { get; init; } = [];
@@ -51,6 +64,9 @@ public sealed record SiloSettings
         return settings;
     }
 
+    /// <summary>Every option's name; its environment variable is GENSLM_ and the name in capitals, - as _.</summary>
+    public static IEnumerable<string> OptionNames => Options.Keys;
+
     private static readonly ImmutableSortedDictionary<string, Func<SiloSettings, string, SiloSettings>> Options =
         new Dictionary<string, Func<SiloSettings, string, SiloSettings>>(StringComparer.Ordinal)
         {
@@ -59,6 +75,10 @@ public sealed record SiloSettings
             ["gateway-port"] = (settings, value) => settings with { GatewayPort = Port("gateway-port", value) },
             ["http-port"] = (settings, value) => settings with { HttpPort = Port("http-port", value) },
             ["primary"] = (settings, value) => settings with { Primary = EndPoint("primary", value) },
+            ["redis"] = (settings, value) => settings with { Redis = value },
+            ["address"] = (settings, value) => settings with { Address = IPAddressOf("address", value) },
+            ["failure-detection"] = (settings, value) => settings with { FailureDetection = Seconds("failure-detection", value, 0.5, 60) },
+            ["drain-timeout"] = (settings, value) => settings with { DrainTimeout = Seconds("drain-timeout", value, 1, 3600) },
             ["devices"] = (settings, value) => settings with { Devices = [.. value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)] },
             ["cache"] = (settings, value) => settings with { CacheFolder = value },
             ["ends-with-parent"] = (settings, value) => settings with { EndsWithParent = value == "true" },
@@ -68,6 +88,16 @@ public sealed record SiloSettings
         int.TryParse(value, out int port) && port is > 0 and < 65536
             ? port
             : throw new ArgumentException($"--{option} is '{value}'; expected a port from 1 to 65535.");
+
+    private static IPAddress IPAddressOf(string option, string value) =>
+        IPAddress.TryParse(value, out var address)
+            ? address
+            : throw new ArgumentException($"--{option} is '{value}'; expected an IP address.");
+
+    private static TimeSpan Seconds(string option, string value, double smallest, double largest) =>
+        double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) && seconds >= smallest && seconds <= largest
+            ? TimeSpan.FromSeconds(seconds)
+            : throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"--{option} is '{value}'; expected seconds from {smallest} to {largest}."));
 
     private static IPEndPoint EndPoint(string option, string value) =>
         IPEndPoint.TryParse(value, out var endPoint) && endPoint.Port > 0
