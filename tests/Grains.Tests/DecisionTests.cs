@@ -65,7 +65,7 @@ public sealed class DecisionTests
     [InlineData(16, 5)]
     public void Shards_are_contiguous_even_and_complete(int shardCount, int siloCount)
     {
-        var shares = ClusterPlacement.Shards(shardCount, [.. Enumerable.Range(0, siloCount).Select(i => new SiloOffer($"silo-{i}", ["cpu"]))]);
+        var shares = ClusterPlacement.Shards(shardCount, [.. Enumerable.Range(0, siloCount).Select(i => new SiloOffer($"silo-{i}", ["cpu"], false))]);
         Assert.Equal(Math.Min(shardCount, siloCount), shares.Length);
         Assert.Equal(Enumerable.Range(0, shardCount), shares.SelectMany(share => Enumerable.Range(share.FirstShard, share.EndShard - share.FirstShard)));
         Assert.True(shares.Max(share => share.EndShard - share.FirstShard) - shares.Min(share => share.EndShard - share.FirstShard) <= 1);
@@ -75,7 +75,7 @@ public sealed class DecisionTests
     public void Partitions_cover_all_blocks_and_spread_over_the_silos()
     {
         var layout = new ParameterLayout([new ParameterShape("w", [7L * ParameterLayout.BlockLength])]);
-        var map = ClusterPlacement.Partitions(layout, [new SiloOffer("a", ["cpu"]), new SiloOffer("b", ["cpu"])]);
+        var map = ClusterPlacement.Partitions(layout, [new SiloOffer("a", ["cpu"], false), new SiloOffer("b", ["cpu"], false)]);
         Assert.Equal(["a", "a", "b", "b"], map.Places.Select(place => place.Silo));
         Assert.Equal(Enumerable.Range(0, 7), map.Places.SelectMany(place => Enumerable.Range(place.FirstBlock, place.BlockCount)));
         Assert.All(Enumerable.Range(0, 7), block => Assert.InRange(block, map.Owner(block).FirstBlock, map.Owner(block).FirstBlock + map.Owner(block).BlockCount - 1));

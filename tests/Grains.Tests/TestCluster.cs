@@ -33,6 +33,7 @@ internal sealed class TestCluster : IAsyncDisposable
             silo.Services.AddSingleton(TimeProvider.System);
             silo.Services.AddSingleton(new SiloDevices(["cpu"], TimeProvider.System));
             silo.Services.AddSingleton(new TokenStores(cache.File(options.SiloName)));
+            silo.Services.AddSingleton<SiloDrain>();
             silo.Services.AddSingleton(new ClusterMetrics(options.SiloName));
         });
         var cluster = builder.Build();

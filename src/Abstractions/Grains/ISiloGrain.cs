@@ -3,8 +3,11 @@ using System.Collections.Immutable;
 namespace GenSlmOrleans.Abstractions;
 
 /// <summary>What a silo offers.</summary>
+/// <param name="SiloName">Its name.</param>
+/// <param name="Devices"><c>cpu</c>, <c>cuda:0</c>, …</param>
+/// <param name="Draining">It has been told to leave: nothing new goes there, and what is there moves away.</param>
 [GenerateSerializer, Immutable, Alias("genslm.SiloOffer")]
-public sealed record SiloOffer([property: Id(0)] string SiloName, [property: Id(1)] ImmutableArray<string> Devices);
+public sealed record SiloOffer([property: Id(0)] string SiloName, [property: Id(1)] ImmutableArray<string> Devices, [property: Id(2)] bool Draining);
 
 /// <summary>A data set as a silo sees it.</summary>
 /// <param name="Hash">XXH3-128 of the FASTA file's bytes, in hexadecimal.</param>
@@ -30,6 +33,10 @@ public interface ISiloGrain : IGrainWithStringKey
 {
     [Alias("describe")]
     Task<SiloOffer> DescribeAsync();
+
+    /// <summary>Tells the silo to hand over what it holds and to end; returns at once.</summary>
+    [Alias("drain")]
+    Task DrainAsync();
 
     /// <summary>Tokenises the file into this silo's token store, unless it is there already.</summary>
     [Alias("openData"), ResponseTimeout(LongCall.Timeout)]

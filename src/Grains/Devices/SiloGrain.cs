@@ -7,10 +7,16 @@ namespace GenSlmOrleans.Grains.Devices;
 
 /// <summary>A silo's own grain, one activation a silo, key <c>@silo</c>. Stateless: a restarted silo answers as before.</summary>
 [OnNamedSilo]
-public sealed class SiloGrain(SiloDevices devices, TokenStores stores) : Grain, ISiloGrain
+public sealed class SiloGrain(SiloDevices devices, TokenStores stores, SiloDrain drain) : Grain, ISiloGrain
 {
     public Task<SiloOffer> DescribeAsync() => Task.FromResult(
-        new SiloOffer(OnNamedSilo.SiloOf(this.GetPrimaryKeyString()), [.. devices.All.Select(device => device.Name)]));
+        new SiloOffer(OnNamedSilo.SiloOf(this.GetPrimaryKeyString()), [.. devices.All.Select(device => device.Name)], drain.IsDraining));
+
+    public Task DrainAsync()
+    {
+        drain.Begin();
+        return Task.CompletedTask;
+    }
 
     public async Task<DataSummary> OpenDataAsync(string fastaPath, int sequenceLimit)
     {

@@ -11,6 +11,7 @@ internal static class ComputeHosting
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(services => new SiloDevices(settings.Devices, services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton(_ => new TokenStores(Path.Combine(settings.CacheFolder, "tokens")));
+        builder.Services.AddSingleton<SiloDrain>();
         builder.Services.AddSingleton(_ => new ClusterMetrics(settings.Name));
     }
 }
