@@ -33,7 +33,7 @@ public sealed class InterruptionTests
         console.PressControlC();
         var stopped = await console.EndAsync();
         Assert.Equal(130, stopped.ExitCode);
-        Assert.Equal("stopped", stopped.Json.GetProperty("status").GetString());
+        Assert.Equal("paused", stopped.Json.GetProperty("status").GetString());
         Assert.Contains($"genslm resume {folder.File("run")}", stopped.Errors);
 
         var resumed = await GenSlmConsole.RunAsync("resume", folder.File("run"), "--json");

@@ -66,7 +66,7 @@ public sealed class ClusterRunTests
 
         Assert.Equal(1, (await gpu.GetStatusAsync()).MicroBatchesDone);
         Assert.True(milliseconds.Order().ElementAt(36) < 50, $"nine of ten calls took up to {milliseconds.Order().ElementAt(36):F1} ms each");
-        await run.StopAsync();
+        await run.PauseAsync();
         await TestCluster.UntilAsync(() => run.GetStatusAsync(0), stopped => stopped.IsOver, "the run to stop");
     }
 
@@ -135,9 +135,9 @@ public sealed class ClusterRunTests
         {
             var run = await cluster.StartRunAsync("disturbed", spec, Tiny, resume: true);
             await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.Step >= stop, $"step {stop}");
-            await run.StopAsync();
+            await run.PauseAsync();
             var stopped = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the run to stop");
-            Assert.Equal(RunState.Stopped, stopped.State);
+            Assert.Equal(RunState.Paused, stopped.State);
         }
 
         await cluster.StartRunAsync("disturbed", spec, Tiny, resume: true);
@@ -155,9 +155,9 @@ public sealed class ClusterRunTests
         var spec = new RunSpec { Data = cluster.Fasta(20, 30), Epochs = 100_000, ValFraction = 0 };
         var run = await cluster.StartRunAsync("endless", spec, Tiny);
         await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.Step >= 3, "three steps");
-        await run.StopAsync();
+        await run.PauseAsync();
         var stopped = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the run to stop");
-        Assert.Equal(RunState.Stopped, stopped.State);
+        Assert.Equal(RunState.Paused, stopped.State);
         var manifest = CheckpointManifest.Read(Directory.GetDirectories(Path.Combine(cluster.Output("endless"), "checkpoints")).Single());
         Assert.Equal(stopped.Step, manifest.Step);
     }

@@ -25,37 +25,54 @@ public sealed record CheckpointRequest(
     [property: Id(4)] PartitionMap Partitions);
 
 /// <summary>The run's final product.</summary>
+/// <param name="Path">The exported state dict.</param>
+/// <param name="WeightsSha256">Of the last checkpoint's parameters.</param>
+/// <param name="LedgerHead">Head of the ledger's chain.</param>
+/// <param name="RecordsSeenExactlyOnce">What the ledger says of the finished epochs; null when none is finished.</param>
 [GenerateSerializer, Immutable, Alias("genslm.ExportReport")]
-public sealed record ExportReport([property: Id(0)] string Path, [property: Id(1)] string WeightsSha256);
+public sealed record ExportReport(
+    [property: Id(0)] string Path,
+    [property: Id(1)] string WeightsSha256,
+    [property: Id(2)] string LedgerHead,
+    [property: Id(3)] bool? RecordsSeenExactlyOnce);
 
 /// <summary>
-/// Keeper of a run's output folder: key is the run id. Writes checkpoints and metrics, tracks the best validation loss,
-/// exports the weights. One activation holds the folder's lock while the run is live.
+/// Keeper of a run's output folder: key is the run id. Writes checkpoints, metrics and the ledger, tracks the best
+/// validation loss, exports the weights. Which checkpoints count is its persistent state, guarded by its ETag and by the
+/// generation of the driver that opened it: of two activations or two drivers only the later one decides.
 /// </summary>
 [Alias("genslm.ICheckpointGrain")]
 public interface ICheckpointGrain : IGrainWithStringKey
 {
-    /// <summary>Takes the output folder; with <c>Resume</c>, looks for a checkpoint and cuts the metrics back to it.</summary>
+    /// <summary>Takes the output folder for the driver of <c>fence.Generation</c>; says what is in it.</summary>
     [Alias("open"), ResponseTimeout(LongCall.Timeout)]
-    Task<CheckpointInventory> OpenAsync(string runId, RunSubmission submission, DataSummary data);
+    Task<CheckpointInventory> OpenAsync(Fence fence, RunSubmission submission, DataSummary data);
+
+    /// <summary>Cuts metrics and ledger back to the step that the run goes on from.</summary>
+    [Alias("cut"), ResponseTimeout(LongCall.Timeout)]
+    Task CutAsync(Fence fence);
 
     /// <summary>Puts the last checkpoint's parameters and moments, or the spec's weights, into the partitions.</summary>
     [Alias("restore"), ResponseTimeout(LongCall.Timeout)]
     Task RestoreAsync(Fence fence, PartitionMap partitions);
 
-    /// <summary>Appends a line to metrics.jsonl.</summary>
-    [Alias("record")]
-    Task RecordAsync(MetricLine line);
+    /// <summary>Appends a step to metrics.jsonl and the ledger, unless it is there.</summary>
+    [Alias("recordStep")]
+    Task RecordStepAsync(Fence fence, StepRecord record);
 
-    /// <summary>Writes a checkpoint and drops those that are neither last nor among the best.</summary>
+    /// <summary>Appends a validation to metrics.jsonl, unless it is there.</summary>
+    [Alias("recordValidation")]
+    Task RecordValidationAsync(Fence fence, MetricLine line);
+
+    /// <summary>Writes a checkpoint, unless the step has one, and drops those that are neither last nor among the best.</summary>
     [Alias("save"), ResponseTimeout(LongCall.Timeout)]
     Task<CheckpointInventory> SaveAsync(CheckpointRequest request);
 
     /// <summary>Writes the best checkpoint's weights, or the last one's without validation, as PyTorch reads them.</summary>
     [Alias("export"), ResponseTimeout(LongCall.Timeout)]
-    Task<ExportReport> ExportAsync();
+    Task<ExportReport> ExportAsync(Fence fence);
 
     /// <summary>Lets go of the output folder.</summary>
     [Alias("close")]
-    Task CloseAsync();
+    Task CloseAsync(Fence fence);
 }

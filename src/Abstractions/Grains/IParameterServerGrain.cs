@@ -2,13 +2,17 @@ using System.Collections.Immutable;
 
 namespace GenSlmOrleans.Abstractions;
 
-/// <summary>Where a partition is and which blocks it owns.</summary>
+/// <summary>Where a partition is and which blocks it owns. Its blocks are the run's for ever; who holds it changes with the cluster.</summary>
+/// <param name="Index">Which partition.</param>
+/// <param name="FirstBlock">Its first block.</param>
+/// <param name="BlockCount">How many blocks it has.</param>
+/// <param name="Holders">The silos that hold it, alike to the last bit: the first is asked first, the others stand by.</param>
 [GenerateSerializer, Immutable, Alias("genslm.PartitionPlace")]
 public sealed record PartitionPlace(
-    [property: Id(0)] int Index, [property: Id(1)] string Silo, [property: Id(2)] int FirstBlock, [property: Id(3)] int BlockCount)
+    [property: Id(0)] int Index, [property: Id(1)] int FirstBlock, [property: Id(2)] int BlockCount, [property: Id(3)] ImmutableArray<string> Holders)
 {
-    /// <summary>The partition's grain key within a run.</summary>
-    public string Key(string runId) => $"{runId}/partition-{Index}@{Silo}";
+    /// <summary>The grain key of the partition's copy on a silo.</summary>
+    public string Key(string runId, string silo) => $"{runId}/partition-{Index}@{silo}";
 }
 
 /// <summary>All partitions of a run, in block order.</summary>
@@ -39,27 +43,79 @@ public enum BlockKind
 /// <param name="Fence">Run, the step whose parameters it starts with, generation.</param>
 /// <param name="Place">Its blocks.</param>
 /// <param name="Context">The run.</param>
-/// <param name="FromSeed">Fill the parameters from the run's seed; otherwise blocks are put one by one.</param>
+/// <param name="Source">Where its values come from.</param>
+/// <param name="CopyFrom">The silo whose copy is taken, when <paramref name="Source"/> is a holder.</param>
+/// <param name="Last">The last step's record, when it is to be remembered.</param>
 [GenerateSerializer, Immutable, Alias("genslm.PartitionSetup")]
 public sealed record PartitionSetup(
     [property: Id(0)] Fence Fence,
     [property: Id(1)] PartitionPlace Place,
     [property: Id(2)] RunContext Context,
-    [property: Id(3)] bool FromSeed);
+    [property: Id(3)] PartitionSource Source,
+    [property: Id(4)] string CopyFrom,
+    [property: Id(5)] StepRecord? Last);
 
-/// <summary>The reduced gradient's squared norm, block by block, in double precision.</summary>
+/// <summary>Where a new copy of a partition takes its values from.</summary>
+public enum PartitionSource
+{
+    /// <summary>They are put block by block.</summary>
+    Put,
+
+    /// <summary>The parameters follow from the run's seed; the moments are 0.</summary>
+    Seed,
+
+    /// <summary>Copied from another holder while the next step accumulates.</summary>
+    Holder,
+}
+
+/// <summary>What a copy of a partition has of the step being accumulated.</summary>
+/// <param name="SquaredNorms">The reduced gradient's squared norm, block by block, in double precision; empty while shards are missing.</param>
+/// <param name="Missing">Shards without a contribution.</param>
+/// <param name="Totals">What the shards that contributed put in.</param>
 [GenerateSerializer, Immutable, Alias("genslm.ReductionReport")]
-public sealed record ReductionReport([property: Id(0)] ImmutableArray<double> SquaredNorms);
+public sealed record ReductionReport(
+    [property: Id(0)] ImmutableArray<double> SquaredNorms,
+    [property: Id(1)] ImmutableArray<ShardRange> Missing,
+    [property: Id(2)] ImmutableArray<ShardTotals> Totals);
+
+/// <summary>What is to be remembered of an applied step, whoever dies next.</summary>
+/// <param name="Progress">The run's progress after the step.</param>
+/// <param name="Line">Its line of metrics.jsonl.</param>
+/// <param name="Shards">What each shard put in.</param>
+[GenerateSerializer, Immutable, Alias("genslm.StepRecord")]
+public sealed record StepRecord(
+    [property: Id(0)] TrainingProgress Progress, [property: Id(1)] MetricLine Line, [property: Id(2)] ImmutableArray<ShardTotals> Shards);
 
 /// <summary>What one application of Adam needs besides the gradient.</summary>
+/// <param name="Fence">Run, step, generation.</param>
+/// <param name="LearningRate">Of this step.</param>
+/// <param name="GradientFactor">Window factor times clip factor.</param>
+/// <param name="Record">What the step was.</param>
+/// <param name="Skip">Leave parameters and moments as they are and only count the step: its gradient was not finite.</param>
 [GenerateSerializer, Immutable, Alias("genslm.ApplyRequest")]
 public sealed record ApplyRequest(
-    [property: Id(0)] Fence Fence, [property: Id(1)] double LearningRate, [property: Id(2)] double GradientFactor);
+    [property: Id(0)] Fence Fence,
+    [property: Id(1)] double LearningRate,
+    [property: Id(2)] double GradientFactor,
+    [property: Id(3)] StepRecord Record,
+    [property: Id(4)] bool Skip);
+
+/// <summary>What a copy of a partition is, for a driver that takes over.</summary>
+/// <param name="Holds">Whether it holds the run's parameters at all.</param>
+/// <param name="Version">Optimizer steps that its parameters have seen.</param>
+/// <param name="Applied">The request that led to this version; null when it was restored.</param>
+[GenerateSerializer, Immutable, Alias("genslm.PartitionStatus")]
+public sealed record PartitionStatus([property: Id(0)] bool Holds, [property: Id(1)] long Version, [property: Id(2)] ApplyRequest? Applied);
 
 /// <summary>
-/// One partition of the parameter server: key <c>run/partition-i@silo</c>. Holds parameters and Adam's moments of a run
-/// of blocks, adds up the contributions of a step along the fixed tree, and applies Adam. Every call is safe to repeat.
+/// One copy of one partition of the parameter server: key <c>run/partition-i@silo</c>. Holds parameters and Adam's moments
+/// of a run of blocks, adds up the contributions of a step along the fixed tree, and applies Adam. All copies of a
+/// partition are fed alike, so they are alike. Every call is safe to repeat.
 /// </summary>
+/// <remarks>
+/// What decides (set up, apply, release) is fenced by the generation: only the run's latest driver may. A contribution or
+/// a fetched block is fenced by its step alone, since it is the same whoever asked for it.
+/// </remarks>
 [Alias("genslm.IParameterServerGrain")]
 public interface IParameterServerGrain : IGrainWithStringKey
 {
@@ -76,9 +132,9 @@ public interface IParameterServerGrain : IGrainWithStringKey
 
     /// <summary>Contributes the sum over a tree node's shards to the step <c>Fence.Step</c>.</summary>
     [Alias("push")]
-    Task PushAsync(Fence fence, TreePlace node, [Immutable] Block gradient);
+    Task PushAsync(Fence fence, TreePlace node, ImmutableArray<ShardTotals> totals, [Immutable] Block gradient);
 
-    /// <summary>Ends the accumulation of the step, when all contributions are there.</summary>
+    /// <summary>Ends the accumulation of the step when all contributions are there; says which are not otherwise.</summary>
     [Alias("reduce"), ResponseTimeout(LongCall.Timeout)]
     Task<ReductionReport> ReduceAsync(Fence fence);
 
@@ -86,6 +142,11 @@ public interface IParameterServerGrain : IGrainWithStringKey
     [Alias("apply"), ResponseTimeout(LongCall.Timeout)]
     Task ApplyAsync(ApplyRequest request);
 
+    /// <summary>What this copy is. A driver that takes over makes its generation known by asking.</summary>
+    [Alias("describe")]
+    Task<PartitionStatus> DescribeAsync(Fence fence);
+
+    /// <summary>Lets go of what the run has here.</summary>
     [Alias("release")]
-    Task ReleaseAsync();
+    Task ReleaseAsync(Fence fence);
 }

@@ -7,7 +7,10 @@ namespace GenSlmOrleans.Abstractions;
 [GenerateSerializer, Immutable, Alias("genslm.RunSubmission")]
 public sealed record RunSubmission([property: Id(0)] RunSpec Spec, [property: Id(1)] string ModelConfig, [property: Id(2)] bool Resume);
 
-/// <summary>A training job: one activation per run id. It drives the optimizer steps and holds no tensor.</summary>
+/// <summary>
+/// A training job: one activation per run id. It drives the optimizer steps and holds no tensor. What it has been told is
+/// its persistent state: wherever it is activated next, the run goes on.
+/// </summary>
 [Alias("genslm.ITrainingRunGrain")]
 public interface ITrainingRunGrain : IGrainWithStringKey
 {
@@ -16,8 +19,26 @@ public interface ITrainingRunGrain : IGrainWithStringKey
     Task StartAsync(RunSubmission submission);
 
     /// <summary>Asks the run to stop at the next step boundary, with a checkpoint to resume from; returns at once.</summary>
-    [Alias("stop")]
-    Task StopAsync();
+    [Alias("pause")]
+    Task PauseAsync();
+
+    /// <summary>Goes on with a run that was paused or has failed, from its last checkpoint; returns at once.</summary>
+    /// <exception cref="RunInputException">The run is not one to go on with.</exception>
+    [Alias("resume")]
+    Task ResumeAsync();
+
+    /// <summary>Ends the run for good at the next step boundary; returns at once.</summary>
+    [Alias("cancel")]
+    Task CancelAsync();
+
+    /// <summary>Writes the weights of the best checkpoint so far; the run goes on.</summary>
+    /// <exception cref="RunInputException">There is no checkpoint yet.</exception>
+    [Alias("export"), ResponseTimeout(LongCall.Timeout)]
+    Task<ExportReport> ExportAsync();
+
+    /// <summary>What was submitted; null for a run that the cluster does not know.</summary>
+    [Alias("submission")]
+    Task<RunSubmission?> GetSubmissionAsync();
 
     /// <summary>Where the run stands, with the events after <paramref name="afterSequence"/>.</summary>
     [Alias("status")]

@@ -59,3 +59,13 @@ public enum LearningRateScheduleKind
     /// <summary>Divided by ten whenever the validation loss has stopped falling.</summary>
     [JsonStringEnumMemberName("plateau")] Plateau,
 }
+
+/// <summary>What to do with an optimizer step whose gradient holds NaN or infinity.</summary>
+public enum NonFiniteAction
+{
+    /// <summary>End the run, as failed, with a checkpoint to go on from.</summary>
+    [JsonStringEnumMemberName("stop")] Stop,
+
+    /// <summary>Count the step and leave parameters and moments as they are.</summary>
+    [JsonStringEnumMemberName("skip-step")] SkipStep,
+}

@@ -4,10 +4,14 @@ namespace GenSlmOrleans.Abstractions;
 [GenerateSerializer, Alias("genslm.RunInputException")]
 public sealed class RunInputException(string message) : Exception(message);
 
-/// <summary>A message of an older plan, or for another step than the receiver is at: refused, nothing was changed.</summary>
+/// <summary>A message for another step than the receiver is at, or for what it does not hold: refused, nothing was changed.</summary>
 [GenerateSerializer, Alias("genslm.StaleMessageException")]
 public sealed class StaleMessageException(string message) : Exception(message);
 
 /// <summary>The run cannot go on, and it is not the user's doing.</summary>
 [GenerateSerializer, Alias("genslm.RunFailedException")]
 public sealed class RunFailedException(string message) : Exception(message);
+
+/// <summary>The sender is no longer the run's driver: a later generation has taken over. Nothing was changed.</summary>
+[GenerateSerializer, Alias("genslm.SupersededException")]
+public sealed class SupersededException(string message) : Exception(message);

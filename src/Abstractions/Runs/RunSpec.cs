@@ -87,6 +87,18 @@ public sealed record RunSpec
     /// <summary>Intra-op threads of a replica; the bits depend on it, so it belongs to the run.</summary>
     [Id(29)] public int Threads { get; init; } = 1;
 
+    /// <summary>What to do with a step whose gradient is not finite.</summary>
+    [Id(40)] public NonFiniteAction OnNonfinite { get; init; }
+
+    /// <summary>Runs of a higher priority get devices first; of equals, the one submitted first.</summary>
+    [Id(41)] public int Priority { get; init; }
+
+    /// <summary>The run waits while it has fewer devices.</summary>
+    [Id(42)] public int MinDevices { get; init; } = 1;
+
+    /// <summary>The most devices the run takes; 0: as many as it has shards for.</summary>
+    [Id(43)] public int MaxDevices { get; init; }
+
     /// <summary>How run files, run.json and the wire write a spec.</summary>
     public static JsonSerializerOptions JsonOptions { get; } = new()
     {
@@ -123,6 +135,10 @@ public sealed record RunSpec
         if (CheckpointName.Length == 0 || CheckpointName[0] == '.' || CheckpointName.AsSpan().ContainsAny(Path.GetInvalidFileNameChars()) || CheckpointName.Contains('\\'))
             yield return $"checkpointName is '{CheckpointName}'; it must be a file name that does not begin with a dot.";
         if (Threads < 1) yield return AtLeast("threads", Threads, 1);
+        if (MinDevices < 1) yield return AtLeast("minDevices", MinDevices, 1);
+        if (MinDevices > Shards) yield return $"minDevices is {MinDevices}; it must be at most shards, which is {Shards}: a device without a shard has nothing to do.";
+        if (MaxDevices < 0) yield return AtLeast("maxDevices", MaxDevices, 0);
+        if (MaxDevices != 0 && MaxDevices < MinDevices) yield return $"maxDevices is {MaxDevices}; it must be at least minDevices, which is {MinDevices}, or 0.";
     }
 
     private static string AtLeast(string field, long found, long minimum) => $"{field} is {found}; it must be at least {minimum}.";

@@ -11,12 +11,18 @@ public enum RunState
     [JsonStringEnumMemberName("running")] Running,
 
     /// <summary>Asked to stop: the step in flight is finished and a checkpoint written.</summary>
-    [JsonStringEnumMemberName("stopping")] Stopping,
+    [JsonStringEnumMemberName("pausing")] Pausing,
 
     /// <summary>Stopped on request; goes on from its last checkpoint when resumed.</summary>
-    [JsonStringEnumMemberName("stopped")] Stopped,
+    [JsonStringEnumMemberName("paused")] Paused,
     [JsonStringEnumMemberName("completed")] Completed,
     [JsonStringEnumMemberName("failed")] Failed,
+
+    /// <summary>Waits for devices: other runs come first, or there are fewer than it needs.</summary>
+    [JsonStringEnumMemberName("waiting")] Waiting,
+
+    /// <summary>Ended on request, for good; what it has saved stays.</summary>
+    [JsonStringEnumMemberName("cancelled")] Cancelled,
 }
 
 /// <summary>Why a run failed.</summary>
@@ -74,7 +80,25 @@ public sealed record RunStatus
     [Id(22)] public ImmutableArray<RunEvent> Events { get; init; } = [];
     [Id(23)] public ImmutableArray<DeviceShare> Devices { get; init; } = [];
 
-    [JsonIgnore] public bool IsOver => State is RunState.Stopped or RunState.Completed or RunState.Failed;
+    [JsonIgnore] public bool IsOver => State is RunState.Paused or RunState.Completed or RunState.Failed or RunState.Cancelled;
+
+    /// <summary>Shards whose window was given to another device after theirs was lost.</summary>
+    [Id(24)] public long ShardsReassigned { get; init; }
+
+    /// <summary>Micro-batches that a device computed although it had computed them before in the same step.</summary>
+    [Id(25)] public long RepeatedMicroBatches { get; init; }
+
+    /// <summary>Optimizer steps done again after a fall-back to a checkpoint.</summary>
+    [Id(26)] public long ReplayedSteps { get; init; }
+
+    /// <summary>Counts the drivers and fall-backs the run has had; see <see cref="Fence"/>.</summary>
+    [Id(27)] public long Generation { get; init; }
+
+    /// <summary>Head of the ledger's chain in hexadecimal, after <see cref="Step"/>.</summary>
+    [Id(28)] public string LedgerHead { get; init; } = "";
+
+    /// <summary>Whether the ledger shows each training record exactly once in every finished epoch; null before the end.</summary>
+    [Id(29)] public bool? RecordsSeenExactlyOnce { get; init; }
 }
 
 /// <summary>Which shards a device has.</summary>
@@ -88,6 +112,15 @@ public enum RunEventKind
     Warning,
     Step,
     Validation,
+
+    /// <summary>A silo has gone: its device, or what it held, is no longer counted on.</summary>
+    SiloLost,
+
+    /// <summary>A silo has come, or is about to leave by itself.</summary>
+    SiloChanged,
+
+    /// <summary>What was lost has been planned anew.</summary>
+    Replanned,
 }
 
 /// <summary>Something that happened in a run.</summary>
@@ -96,10 +129,12 @@ public enum RunEventKind
 /// <param name="Step">The optimizer step it belongs to.</param>
 /// <param name="Text">A sentence, for notes and warnings.</param>
 /// <param name="Metric">The numbers, for steps and validations.</param>
+/// <param name="Time">When, by the clock of the run grain's silo.</param>
 [GenerateSerializer, Immutable, Alias("genslm.RunEvent")]
 public sealed record RunEvent(
     [property: Id(0)] long Sequence,
     [property: Id(1)] RunEventKind Kind,
     [property: Id(2)] long Step,
     [property: Id(3)] string Text,
-    [property: Id(4)] MetricLine? Metric);
+    [property: Id(4)] MetricLine? Metric,
+    [property: Id(5)] DateTimeOffset Time);

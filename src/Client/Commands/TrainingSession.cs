@@ -73,7 +73,7 @@ internal sealed class TrainingSession : IDisposable
             await Task.WhenAny(siloEnded, stopAsked, Task.Delay(PollInterval, _now.Token));
             if (!stopAsked.IsCompleted) continue;
             view.Note("stopping at the next step boundary; press Ctrl-C again to stop at once");
-            await run.StopAsync();
+            await run.PauseAsync();
             stopAsked = Task.Delay(Timeout.Infinite, _now.Token);
         }
     }
@@ -99,7 +99,7 @@ internal sealed class TrainingSession : IDisposable
             case RunState.Completed:
                 await Console.Error.WriteLineAsync(Summary.Text(status));
                 return ExitCode.Done;
-            case RunState.Stopped:
+            case RunState.Paused:
                 await Console.Error.WriteLineAsync($"Stopped after step {status.Step} of {status.TotalSteps}. Go on with: genslm resume {submission.Spec.Output}");
                 return ExitCode.Interrupted;
             default:

@@ -39,6 +39,10 @@ internal static class RunOptions
         RunOption.Text("checkpointName", "PREFIX", "what checkpoint names begin with", (spec, text) => spec with { CheckpointName = text }, spec => spec.CheckpointName),
         RunOption.Number("earlyStoppingPatience", "validations without improvement that end the run; 0: never", (spec, value) => spec with { EarlyStoppingPatience = value }, spec => spec.EarlyStoppingPatience),
         RunOption.Number("threads", "threads of a replica; default: the machine's cores", (spec, value) => spec with { Threads = value }, spec => spec.Threads),
+        RunOption.Choice("onNonfinite", "end the run, or leave out the step, when a gradient is NaN or infinite", (spec, value) => spec with { OnNonfinite = value }, spec => spec.OnNonfinite),
+        RunOption.Number("priority", "runs of a higher priority get devices first", (spec, value) => spec with { Priority = value }, spec => spec.Priority),
+        RunOption.Number("minDevices", "wait while there are fewer devices", (spec, value) => spec with { MinDevices = value }, spec => spec.MinDevices),
+        RunOption.Number("maxDevices", "take no more devices; 0: as many as there are shards", (spec, value) => spec with { MaxDevices = value }, spec => spec.MaxDevices),
         new("resume", "", "go on from the output folder's last checkpoint, if there is one", (settings, text) => settings with { Resume = RunOption.ParseFlag("resume", text) }, settings => RunOption.FlagText(settings.Resume)),
         new("json", "", "print one JSON object on standard output at the end", (settings, text) => settings with { Json = RunOption.ParseFlag("json", text) }, settings => RunOption.FlagText(settings.Json)),
     ];

@@ -14,6 +14,7 @@ public static class ResumeRule
     private static readonly HashSet<string> Free = new(StringComparer.Ordinal)
     {
         "data", "output", "weights", "model", "keepBest", "checkpointName", "keyPrefix", "earlyStoppingPatience", "epochs", "maxSteps",
+        "priority", "minDevices", "maxDevices",
     };
 
     /// <summary>What stands in the way, as a sentence; null when the run may go on.</summary>
