@@ -31,4 +31,29 @@ public static class AtomicFile
 
         FolderFlush.Flush(Path.GetDirectoryName(final)!);
     }
+
+    /// <summary>
+    /// Puts a new file in the place of <paramref name="path"/> and keeps it open and locked, so that whoever holds the file
+    /// that was there holds one without a name. The file goes with neither the handle nor the process.
+    /// </summary>
+    public static FileStream ReplaceAndHold(string path, Action<Stream> write)
+    {
+        var final = Path.GetFullPath(path);
+        var temporary = TemporaryName.Beside(final);
+        FileStream? stream = null;
+        try
+        {
+            stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            write(stream);
+            stream.Flush(flushToDisk: true);
+            File.Move(temporary, final, overwrite: true);
+            return stream;
+        }
+        catch
+        {
+            stream?.Dispose();
+            TemporaryName.TryRemoveFile(temporary);
+            throw;
+        }
+    }
 }

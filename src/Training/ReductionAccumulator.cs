@@ -7,7 +7,8 @@ namespace GenSlmOrleans.Training;
 /// <typeparam name="TBuffer">What is added up.</typeparam>
 /// <param name="tree">The order of addition.</param>
 /// <param name="addRightIntoLeft">Adds its second argument, which is not used again, to its first and returns the sum.</param>
-public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuffer, TBuffer, TBuffer> addRightIntoLeft)
+/// <param name="discard">Is given what a larger sum replaces.</param>
+public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuffer, TBuffer, TBuffer> addRightIntoLeft, Action<TBuffer>? discard = null)
 {
     private readonly Dictionary<TreeNode, TBuffer> _held = [];
 
@@ -33,13 +34,16 @@ public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuff
         }
     }
 
-    /// <summary>Takes a node's sum; false, and <paramref name="value"/> stays the caller's, when its shards are there already.</summary>
+    /// <summary>
+    /// Takes a node's sum; false, and <paramref name="value"/> stays the caller's, when its shards are there already. Sums
+    /// over some of its shards, which a device that was lost may have left, give way to it: they are part of it.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The tree has no such node.</exception>
-    /// <exception cref="InvalidOperationException">Some of its shards, not all, are there already.</exception>
     public bool Add(TreeNode node, TBuffer value)
     {
         if (!tree.Contains(node)) throw new ArgumentOutOfRangeException(nameof(node), node, $"A tree of {tree.ShardCount} shards has no such node.");
         if (IsThere(node)) return false;
+        DropBelow(node);
         while (node != tree.Root)
         {
             var sibling = tree.Sibling(node);
@@ -61,6 +65,9 @@ public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuff
     /// <exception cref="InvalidOperationException">Shards are missing.</exception>
     public TBuffer TakeRoot() => _held.Remove(tree.Root, out var root) ? root : throw new InvalidOperationException("Not all shards have contributed.");
 
+    /// <summary>Takes one node's sum out, when it is held as such.</summary>
+    public bool TryTake(TreeNode node, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out TBuffer value) => _held.Remove(node, out value);
+
     /// <summary>Takes all sums out, in no particular order; the accumulator is empty again.</summary>
     public List<(TreeNode Node, TBuffer Value)> Drain()
     {
@@ -69,17 +76,17 @@ public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuff
         return all;
     }
 
+    // Nodes of one tree are disjoint or one holds the other: there is no third case.
     private bool IsThere(TreeNode node)
     {
         var (first, end) = tree.Covers(node);
-        foreach (var known in _held.Keys)
-        {
-            var (knownFirst, knownEnd) = tree.Covers(known);
-            if (knownFirst <= first && end <= knownEnd) return true;
-            if (knownFirst < end && first < knownEnd)
-                throw new InvalidOperationException($"Shards {first}-{end - 1} overlap shards {knownFirst}-{knownEnd - 1}, which are there already.");
-        }
+        return _held.Keys.Select(tree.Covers).Any(known => known.First <= first && end <= known.End);
+    }
 
-        return false;
+    private void DropBelow(TreeNode node)
+    {
+        var (first, end) = tree.Covers(node);
+        foreach (var below in _held.Keys.Where(known => tree.Covers(known) is var range && first <= range.First && range.End <= end).ToArray())
+            if (_held.Remove(below, out var part)) discard?.Invoke(part);
     }
 }

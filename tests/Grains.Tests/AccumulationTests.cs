@@ -31,7 +31,7 @@ public sealed class AccumulationTests
         var spec = new RunSpec { Data = "data.fasta", Shards = shards, AccumulationSteps = AccumulationSteps, ValFraction = 0 };
         var plan = new RunPlan(spec, ModelPresets.Find("tiny")! with { InitializerRange = 0.2 }, store.RecordCount);
         using var device = new ComputeDevice("cpu", TimeProvider.System);
-        await using var replica = await RunReplica.CreateAsync(device, plan, store);
+        await using var replica = await RunReplica.CreateAsync("run", device, plan, store);
         var parameters = Block.Rent(0, plan.Layout.BlockSize(0));
         ParameterInitialization.Fill(plan.Config, 3, 0, parameters.Values);
         await replica.WriteAsync(parameters, 0);
@@ -64,7 +64,7 @@ public sealed class AccumulationTests
 
         var root = sums.TakeRoot();
         using var block = await replica.ReadAsync(root, 0);
-        replica.Return(root);
+        await replica.TakeBackAsync(root);
         double factor = GradientScale.WindowFactor(GradientScaling.Tokens, WindowTotals.SumInShardOrder(totals.ToArray()), plan.Spec.Shards);
         return [.. block.Values.ToArray().Select(value => value * factor)];
     }

@@ -65,19 +65,19 @@ public sealed class DecisionTests
     [InlineData(16, 5)]
     public void Shards_are_contiguous_even_and_complete(int shardCount, int siloCount)
     {
-        var shares = ClusterPlacement.Shards(shardCount, [.. Enumerable.Range(0, siloCount).Select(i => new SiloOffer($"silo-{i}", ["cpu"], false))]);
+        var shares = ShardPlacement.Shares(shardCount, [.. Enumerable.Range(0, siloCount).Select(i => new DeviceName($"silo-{i}", "cpu"))]);
         Assert.Equal(Math.Min(shardCount, siloCount), shares.Length);
         Assert.Equal(Enumerable.Range(0, shardCount), shares.SelectMany(share => Enumerable.Range(share.FirstShard, share.EndShard - share.FirstShard)));
         Assert.True(shares.Max(share => share.EndShard - share.FirstShard) - shares.Min(share => share.EndShard - share.FirstShard) <= 1);
     }
 
     [Fact]
-    public void Partitions_cover_all_blocks_and_spread_over_the_silos()
+    public void Partitions_cover_all_blocks_whoever_holds_them()
     {
         var layout = new ParameterLayout([new ParameterShape("w", [7L * ParameterLayout.BlockLength])]);
-        var map = ClusterPlacement.Partitions(layout, [new SiloOffer("a", ["cpu"], false), new SiloOffer("b", ["cpu"], false)]);
-        Assert.Equal(["a", "a", "b", "b"], map.Places.Select(place => place.Silo));
+        var map = PartitionPlacement.Next(PartitionPlacement.Empty(layout), ["a", "b"]);
         Assert.Equal(Enumerable.Range(0, 7), map.Places.SelectMany(place => Enumerable.Range(place.FirstBlock, place.BlockCount)));
         Assert.All(Enumerable.Range(0, 7), block => Assert.InRange(block, map.Owner(block).FirstBlock, map.Owner(block).FirstBlock + map.Owner(block).BlockCount - 1));
+        Assert.All(map.Places, place => Assert.Equal(["a", "b"], place.Holders.Order(StringComparer.Ordinal)));
     }
 }

@@ -3,9 +3,14 @@ using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Grains.Devices;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Parameters;
 using GenSlmOrleans.Grains.Placement;
+using GenSlmOrleans.Grains.Runs;
 using GenSlmOrleans.Testing;
 using Microsoft.Extensions.DependencyInjection;
+using Orleans.Configuration;
+using Orleans.Hosting;
+using Orleans.Providers;
 using Orleans.Runtime.Hosting;
 using Orleans.TestingHost;
 
@@ -23,10 +28,19 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public IGrainFactory Grains => _cluster.Client;
 
+    public IReadOnlyList<string> Silos => [.. _cluster.Silos.Select(silo => silo.Name)];
+
+    /// <summary>Ends a silo without a word to the others.</summary>
+    public Task KillAsync(string name) => _cluster.KillSiloAsync(_cluster.Silos.First(silo => silo.Name == name));
+
+    /// <summary>Starts one more silo; its name.</summary>
+    public async Task<string> JoinAsync() => (await _cluster.StartAdditionalSiloAsync()).Name;
+
     public static async Task<TestCluster> StartAsync(short silos)
     {
         var cache = new TemporaryFolder();
         var builder = new InProcessTestClusterBuilder(silos);
+        var cluster = Guid.NewGuid().ToString("N");
         builder.ConfigureSilo((options, silo) =>
         {
             silo.Services.AddPlacementDirector<OnNamedSilo, NamedSiloDirector>();
@@ -34,11 +48,22 @@ internal sealed class TestCluster : IAsyncDisposable
             silo.Services.AddSingleton(new SiloDevices(["cpu"], TimeProvider.System));
             silo.Services.AddSingleton(new TokenStores(cache.File(options.SiloName)));
             silo.Services.AddSingleton<SiloDrain>();
+            silo.Services.AddSingleton<PartitionStore>();
+            silo.Services.AddSingleton<ReplicaStore>();
+            silo.Services.AddHostedService<RunWaker>();
+            silo.Services.AddGrainStorage(ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, (services, _) => new TestStorage(services) { Cluster = cluster });
+            silo.UseInMemoryReminderService();
+            silo.Configure<ReminderOptions>(options => options.MinimumReminderPeriod = TimeSpan.FromSeconds(1));
+            silo.Configure<ClusterMembershipOptions>(options =>
+            {
+                (options.ProbeTimeout, options.NumMissedProbesLimit, options.NumVotesForDeathDeclaration) = (TimeSpan.FromSeconds(1), 2, 1);
+                options.TableRefreshTimeout = TimeSpan.FromSeconds(2);
+            });
             silo.Services.AddSingleton(new ClusterMetrics(options.SiloName));
         });
-        var cluster = builder.Build();
-        await cluster.DeployAsync();
-        return new TestCluster(cluster);
+        var deployed = builder.Build();
+        await deployed.DeployAsync();
+        return new TestCluster(deployed);
     }
 
     /// <summary>A data set of related records: <paramref name="codons"/> codons, each a few changes from the next.</summary>

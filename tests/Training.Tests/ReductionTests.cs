@@ -84,14 +84,19 @@ public sealed class ReductionTests
     }
 
     [Fact]
-    public void A_sum_that_holds_some_of_its_shards_already_is_refused()
+    public void A_sum_takes_the_place_of_the_parts_of_it_that_are_there()
     {
-        var sum = Accumulator(new ReductionTree(6));
-        Assert.True(sum.Add(new TreeNode(0, 1), 1));
+        var dropped = new List<int>();
+        var sum = new ReductionAccumulator<int>(new ReductionTree(6), (left, right) => left + right, dropped.Add);
+        Assert.True(sum.Add(new TreeNode(0, 1), 100));
         Assert.True(sum.Add(new TreeNode(0, 2), 1));
-        Assert.Contains("overlap", Assert.Throws<InvalidOperationException>(() => sum.Add(new TreeNode(1, 0), 5)).Message, StringComparison.Ordinal);
-        Assert.Throws<InvalidOperationException>(() => sum.Add(new TreeNode(3, 0), 5));
-        Assert.Equal([(0, 1), (3, 6)], sum.MissingShards);
+        Assert.True(sum.Add(new TreeNode(1, 0), 5));
+        Assert.Equal([100], dropped);
+        Assert.False(sum.Add(new TreeNode(0, 0), 7));
+        Assert.Equal([(3, 6)], sum.MissingShards);
+        Assert.True(sum.Add(new TreeNode(1, 2), 20));
+        Assert.True(sum.Add(new TreeNode(0, 3), 3));
+        Assert.Equal(29, sum.TakeRoot());
     }
 
     [Fact]

@@ -45,8 +45,12 @@ public sealed record ExportReport(
 public interface ICheckpointGrain : IGrainWithStringKey
 {
     /// <summary>Takes the output folder for the driver of <c>fence.Generation</c>; says what is in it.</summary>
+    /// <param name="fence">Run and generation.</param>
+    /// <param name="instance">The same for all drivers of a run, and no other run's: only they may take the folder from each other.</param>
+    /// <param name="submission">The run.</param>
+    /// <param name="data">Its data.</param>
     [Alias("open"), ResponseTimeout(LongCall.Timeout)]
-    Task<CheckpointInventory> OpenAsync(Fence fence, RunSubmission submission, DataSummary data);
+    Task<CheckpointInventory> OpenAsync(Fence fence, string instance, RunSubmission submission, DataSummary data);
 
     /// <summary>Cuts metrics and ledger back to the step that the run goes on from.</summary>
     [Alias("cut"), ResponseTimeout(LongCall.Timeout)]

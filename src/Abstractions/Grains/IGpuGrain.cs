@@ -91,7 +91,7 @@ public sealed record GpuStatus(
 public interface IGpuGrain : IGrainWithStringKey
 {
     /// <summary>Opens the data and builds the replica; safe to repeat.</summary>
-    [Alias("prepare"), ResponseTimeout(LongCall.Timeout)]
+    [Alias("prepare"), Orleans.Concurrency.AlwaysInterleave, ResponseTimeout(LongCall.Timeout)]
     Task PrepareAsync(RunContext context);
 
     /// <summary>Computes a window and pushes its gradient, block by block, to all holders of the partitions.</summary>

@@ -15,3 +15,7 @@ public sealed class RunFailedException(string message) : Exception(message);
 /// <summary>The sender is no longer the run's driver: a later generation has taken over. Nothing was changed.</summary>
 [GenerateSerializer, Alias("genslm.SupersededException")]
 public sealed class SupersededException(string message) : Exception(message);
+
+/// <summary>No holder of a partition could be reached.</summary>
+[GenerateSerializer, Alias("genslm.PartitionUnreachableException")]
+public sealed class PartitionUnreachableException(string message) : Exception(message);

@@ -80,6 +80,12 @@ public sealed record RunStatus
     [Id(22)] public ImmutableArray<RunEvent> Events { get; init; } = [];
     [Id(23)] public ImmutableArray<DeviceShare> Devices { get; init; } = [];
 
+    /// <summary>The silo that the run grain is on.</summary>
+    [Id(30)] public string Driver { get; init; } = "";
+
+    /// <summary>Where the parameters are.</summary>
+    [Id(31)] public ImmutableArray<PartitionPlace> Partitions { get; init; } = [];
+
     [JsonIgnore] public bool IsOver => State is RunState.Paused or RunState.Completed or RunState.Failed or RunState.Cancelled;
 
     /// <summary>Shards whose window was given to another device after theirs was lost.</summary>

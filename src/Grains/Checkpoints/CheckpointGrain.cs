@@ -1,39 +1,71 @@
-using System.Security.Cryptography;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Genomics;
+using GenSlmOrleans.Grains.Devices;
 using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Training;
 using Microsoft.Extensions.Logging;
 using Orleans.Placement;
+using Orleans.Runtime;
+using Orleans.Storage;
 
 namespace GenSlmOrleans.Grains.Checkpoints;
 
+/// <summary>Which checkpoints count, and who decides: persistent, guarded by its ETag.</summary>
+[GenerateSerializer, Alias("genslm.CheckpointPointer")]
+public sealed class CheckpointPointer
+{
+    [Id(0)] public long Generation { get; set; }
+
+    /// <summary>Name of the last checkpoint's folder.</summary>
+    [Id(1)] public string Last { get; set; } = "";
+
+    /// <summary>Name of the best one's.</summary>
+    [Id(2)] public string Best { get; set; } = "";
+}
+
 /// <summary>
 /// Keeper of a run's output folder: one activation a run, key is the run id, called by the run grain. It decides which
-/// checkpoint is best and which go. What it knows is read from the folder when the run opens it, so it survives with it.
+/// checkpoint is best and which go. What it knows is read from the folder when a driver opens it, so it survives with it;
+/// before a checkpoint gets its name, the pointer's ETag shows that no other activation and no later driver decides too.
 /// </summary>
 [PreferLocalPlacement]
-public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics, TimeProvider time, ILogger<CheckpointGrain> log) : Grain, ICheckpointGrain
+public sealed class CheckpointGrain(
+    [PersistentState("checkpoints")] IPersistentState<CheckpointPointer> pointer,
+    IGrainFactory grains,
+    ILocalSiloDetails silo,
+    ClusterMetrics metrics,
+    TimeProvider time,
+    ILogger<CheckpointGrain> log) : Grain, ICheckpointGrain
 {
     private OutputFolder? _output;
     private CheckpointFolder? _checkpoints;
     private List<CheckpointEntry> _entries = [];
     private RunPlan? _plan;
-    private string _runId = "";
+    private Fence _opened;
 
-    public Task<CheckpointInventory> OpenAsync(string runId, RunSubmission submission, DataSummary data) => Sentences(async () =>
+    public Task<CheckpointInventory> OpenAsync(Fence fence, string instance, RunSubmission submission, DataSummary data) => Sentences(async () =>
     {
+        await TakeOverAsync(fence);
         var config = HuggingFaceConfig.Parse(submission.ModelConfig);
         _plan = new RunPlan(submission.Spec, config, data.RecordCount);
-        _runId = runId;
-        await Task.Run(() => Open(submission, data));
+        await Task.Run(() => Open(fence, instance, submission, data));
+        _opened = fence;
         DelayDeactivation(TimeSpan.MaxValue);
         return Inventory();
     });
 
+    public Task CutAsync(Fence fence) => Sentences(async () =>
+    {
+        CheckOpened(fence);
+        var output = Output;
+        await Task.Run(() => output.CutMetrics(fence.Step));
+        return 0;
+    });
+
     public Task RestoreAsync(Fence fence, PartitionMap partitions) => Sentences(async () =>
     {
+        CheckOpened(fence);
         if (BestCheckpoints.Last(_entries) is not { } last)
         {
             await RestoreFromAsync(BlockKind.Parameters, fence, partitions, [VectorFile.OpenWeights(Plan.Spec.Weights, Plan)]);
@@ -51,63 +83,140 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
         return 0;
     });
 
-    public async Task RecordAsync(MetricLine line)
+    public Task RecordStepAsync(Fence fence, StepRecord record) => Sentences(async () =>
     {
+        CheckOpened(fence);
         var output = Output;
-        await Sentences(() => Task.Run(() => { output.AppendMetric(line); return 0; }));
-    }
+        await Task.Run(() => output.AppendMetric(record.Line));
+        return 0;
+    });
+
+    public Task RecordValidationAsync(Fence fence, MetricLine line) => Sentences(async () =>
+    {
+        CheckOpened(fence);
+        var output = Output;
+        await Task.Run(() => output.AppendMetric(line));
+        return 0;
+    });
 
     public Task<CheckpointInventory> SaveAsync(CheckpointRequest request) => Sentences(async () =>
     {
+        CheckOpened(request.Fence);
+        // A driver that has taken over asks again for what may have been done.
+        if (_entries.Any(entry => entry.Step == request.Fence.Step && Equals(entry.ValidationLoss, request.ValidationLoss))) return Inventory();
         long start = time.GetTimestamp();
         var name = Checkpoints.FreeName(Plan.Spec.CheckpointName, request.Epoch, request.Fence.Step, request.ValidationLoss);
-        var writer = new CheckpointWriter(Plan, (kind, block) => Partition(request.Partitions, block).FetchAsync(request.Fence, kind, block));
+        var written = new CheckpointEntry(name, request.Fence.Step, request.ValidationLoss);
+        var transfer = new BlockTransfer(grains, request.Fence.RunId, silo.Name, metrics);
+        var writer = new CheckpointWriter(Plan, (kind, block) => transfer.FetchAsync(request.Partitions.Owner(block), request.Fence, kind, block));
         using (var folder = await Task.Run(() => AtomicFolder.Create(Path.Combine(Checkpoints.FullPath, name))))
+        {
             await writer.WriteAsync(folder, request);
-        _entries.Add(new CheckpointEntry(name, request.Fence.Step, request.ValidationLoss));
+            await PointAtAsync([.. _entries, written]);
+            await Task.Run(() =>
+            {
+                Output.CheckOwned();
+                folder.Commit();
+            });
+        }
+
+        _entries.Add(written);
         await Task.Run(Prune);
-        metrics.CheckpointWritten(_runId, time.GetElapsedTime(start).TotalSeconds);
-        log.CheckpointWritten(_runId, name, request.Fence.Step);
+        metrics.CheckpointWritten(request.Fence.RunId, time.GetElapsedTime(start).TotalSeconds);
+        log.CheckpointWritten(request.Fence.RunId, name, request.Fence.Step);
         return Inventory();
     });
 
-    public Task<ExportReport> ExportAsync() => Sentences(() => Task.Run(() =>
+    public Task<ExportReport> ExportAsync(Fence fence) => Sentences(() =>
     {
-        var last = BestCheckpoints.Last(_entries) ?? throw new RunFailedException($"Run {_runId} has no checkpoint to export.");
-        var path = StateDictExport.Write(Plan, Checkpoints, BestCheckpoints.Best(_entries) ?? last);
-        return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256);
-    }));
+        CheckOpened(fence);
+        return Task.Run(() =>
+        {
+            var last = BestCheckpoints.Last(_entries) ?? throw new RunInputException($"Run {fence.RunId} has no checkpoint to export yet.");
+            var path = StateDictExport.Write(Plan, Checkpoints, BestCheckpoints.Best(_entries) ?? last);
+            return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256, "", null);
+        });
+    });
 
-    public Task CloseAsync()
+    public Task CloseAsync(Fence fence)
     {
-        _output?.Dispose();
-        _output = null;
+        CheckOpened(fence);
+        Close();
         DeactivateOnIdle();
         return Task.CompletedTask;
     }
 
-    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken) => CloseAsync();
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        Close();
+        return Task.CompletedTask;
+    }
 
-    private void Open(RunSubmission submission, DataSummary data)
+    private void Close()
+    {
+        _output?.Dispose();
+        _output = null;
+        _opened = default;
+    }
+
+    /// <summary>Makes this the activation, and the fence's driver the driver, whose decisions count.</summary>
+    private async Task TakeOverAsync(Fence fence)
+    {
+        await PatientStorage.DoAsync(pointer.ReadStateAsync, time);
+        if (pointer.State.Generation > fence.Generation)
+            throw new SupersededException($"Generation {pointer.State.Generation} keeps the checkpoints of run {fence.RunId}; generation {fence.Generation} is over.");
+        pointer.State.Generation = fence.Generation;
+        await WritePointerAsync();
+    }
+
+    private async Task PointAtAsync(List<CheckpointEntry> entries)
+    {
+        pointer.State.Last = BestCheckpoints.Last(entries)?.Name ?? "";
+        pointer.State.Best = BestCheckpoints.Best(entries)?.Name ?? "";
+        await WritePointerAsync();
+    }
+
+    private async Task WritePointerAsync()
+    {
+        try
+        {
+            await PatientStorage.DoAsync(pointer.WriteStateAsync, time);
+        }
+        catch (InconsistentStateException)
+        {
+            // Another activation has written since we read: it decides now.
+            Close();
+            DeactivateOnIdle();
+            throw new StaleMessageException($"Another activation keeps the checkpoints of run {this.GetPrimaryKeyString()} now.");
+        }
+    }
+
+    private void CheckOpened(Fence fence)
+    {
+        if (_output is null || _opened.Generation < fence.Generation) throw new StaleMessageException($"Generation {fence.Generation} of run {fence.RunId} has not opened its output folder.");
+        if (_opened.Generation > fence.Generation) throw new SupersededException($"Generation {_opened.Generation} of run {fence.RunId} has taken over from {fence.Generation}.");
+    }
+
+    private void Open(Fence fence, string instance, RunSubmission submission, DataSummary data)
     {
         var spec = submission.Spec;
         if (spec.Weights.Length > 0) VectorFile.OpenWeights(spec.Weights, Plan).Dispose();
-        var output = OutputFolder.Take(spec.Output);
+        var output = OutputFolder.Take(spec.Output, new FolderOwner(instance, fence.Generation));
         try
         {
             _checkpoints = new CheckpointFolder(spec.Output);
-            _entries = submission.Resume ? _checkpoints.List() : [];
-            if (submission.Resume && output.ReadRunFile() is { } before)
+            bool goesOn = submission.Resume || output.IsSameRun;
+            _entries = goesOn ? _checkpoints.List() : [];
+            if (goesOn && output.ReadRunFile() is { } before)
             {
                 if (before["resolved"]?["dataHash"]?.GetValue<string>() is { } hash && hash != data.Hash)
                     throw new RunInputException($"{spec.Data} has changed: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
                 if (ResumeRule.Objection(before, submission) is { } objection) throw new RunInputException(objection);
             }
 
-            if (!submission.Resume && (File.Exists(output.RunFile) || Directory.Exists(_checkpoints.FullPath)))
+            if (!goesOn && (File.Exists(output.RunFile) || Directory.Exists(_checkpoints.FullPath)))
                 throw new RunInputException($"The output folder {spec.Output} already holds a run; go on with it by 'genslm resume {spec.Output}' or choose another --output.");
-            output.CutMetrics(BestCheckpoints.Last(_entries)?.Step ?? 0);
-            output.WriteRunFile(_runId, submission, data);
+            output.WriteRunFile(fence.RunId, submission, data);
             _output?.Dispose();
             _output = output;
         }
@@ -124,13 +233,14 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
         {
             for (int index = 0; index < Plan.Layout.BlockCount; index++)
             {
-                var block = Block.Rent(index, Plan.Layout.BlockSize(index));
+                var place = partitions.Owner(index);
+                using var block = Block.Rent(index, Plan.Layout.BlockSize(index));
                 await Task.Run(() =>
                 {
                     foreach (var file in files) file.Read(ParameterLayout.BlockOffset(block.Index), block.Values);
                 });
-                await Partition(partitions, index).PutAsync(fence, kind, block);
-                block.Dispose();
+                await Task.WhenAll(place.Holders.Select(holder =>
+                    grains.GetGrain<IParameterServerGrain>(place.Key(fence.RunId, holder)).PutAsync(fence, kind, block)));
             }
         }
         finally
@@ -158,14 +268,13 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
             best is null ? "" : Checkpoints.PathOf(best));
     }
 
-    private IParameterServerGrain Partition(PartitionMap partitions, int block) =>
-        grains.GetGrain<IParameterServerGrain>(partitions.Owner(block).Key(_runId));
+    private OutputFolder Output => _output ?? throw NotOpened;
 
-    private OutputFolder Output => _output ?? throw new StaleMessageException($"Run {_runId} has not opened its output folder.");
+    private CheckpointFolder Checkpoints => _checkpoints ?? throw NotOpened;
 
-    private CheckpointFolder Checkpoints => _checkpoints ?? throw new StaleMessageException($"Run {_runId} has not opened its output folder.");
+    private RunPlan Plan => _plan ?? throw NotOpened;
 
-    private RunPlan Plan => _plan ?? throw new StaleMessageException($"Run {_runId} has not opened its output folder.");
+    private StaleMessageException NotOpened => new($"Run {this.GetPrimaryKeyString()} has not opened its output folder.");
 
     // What the user can mend reaches the console as one sentence.
     private async Task<T> Sentences<T>(Func<Task<T>> work)

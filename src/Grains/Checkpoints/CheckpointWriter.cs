@@ -18,7 +18,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
 
     private readonly List<CheckpointPart> _parts = [];
 
-    /// <summary>Writes <paramref name="request"/>'s checkpoint into <paramref name="folder"/> and gives it its name.</summary>
+    /// <summary>Writes <paramref name="request"/>'s checkpoint into <paramref name="folder"/>, which has yet to be given its name.</summary>
     public async Task WriteAsync(AtomicFolder folder, CheckpointRequest request)
     {
         var ranges = PartRanges();
@@ -34,8 +34,8 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
 
         await Task.Run(() =>
         {
-            using (var stream = folder.CreateFile(CheckpointManifest.FileName)) Manifest(request, sha256.GetHashAndReset()).Write(stream);
-            folder.Commit();
+            using var stream = folder.CreateFile(CheckpointManifest.FileName);
+            Manifest(request, sha256.GetHashAndReset()).Write(stream);
         });
     }
 

@@ -9,93 +9,92 @@ using GenSlmOrleans.Training;
 namespace GenSlmOrleans.Grains.Devices;
 
 /// <summary>
-/// One device of one silo at work for one run: key <c>run/device@silo</c>. The run grain calls it once a step; status
-/// calls interleave. It remembers nothing that cannot be had again: a lost one is replaced by any other device.
+/// One device of one silo at work for one run: key <c>run/device@silo</c>. The run grain calls it once or a few times a
+/// step; status, yielding and release interleave. Its replica is the silo's (<see cref="ReplicaStore"/>); all of it can be
+/// had again: a lost one is replaced by any other device.
 /// </summary>
 [OnNamedSilo]
-public sealed class GpuGrain(SiloDevices devices, TokenStores stores, IGrainFactory grains, ClusterMetrics metrics, TimeProvider time) : Grain, IGpuGrain
+public sealed class GpuGrain(
+    SiloDevices devices, ReplicaStore replicas, TokenStores stores, IGrainFactory grains, ClusterMetrics metrics, TimeProvider time) : Grain, IGpuGrain
 {
-    private RunReplica? _replica;
-    private ComputeDevice? _device;
-    private BlockTransfer? _transfer;
-    private string _runId = "";
-    private long _step;
-    private int _firstShard;
-    private int _endShard;
-
     public async Task PrepareAsync(RunContext context)
     {
-        if (_replica is not null) return;
-        _runId = context.RunId;
-        _device = devices.Find(DeviceOf(this.GetPrimaryKeyString()));
-        var store = await stores.OpenAsync(context.Spec.Data);
-        var plan = new RunPlan(context.Spec, HuggingFaceConfig.Parse(context.ModelConfig), store.RecordCount);
-        _replica = await RunReplica.CreateAsync(_device, plan, store);
-        _transfer = new BlockTransfer(grains, _runId, metrics);
+        var device = devices.Find(DeviceOf(this.GetPrimaryKeyString()));
+        await replicas.GetOrCreateAsync(this.GetPrimaryKeyString(), async () =>
+        {
+            var store = await stores.OpenAsync(context.Spec.Data);
+            var plan = new RunPlan(context.Spec, HuggingFaceConfig.Parse(context.ModelConfig), store.RecordCount);
+            return await RunReplica.CreateAsync(context.RunId, device, plan, store);
+        });
         DelayDeactivation(TimeSpan.MaxValue);
     }
 
-    public async Task<WindowReport> AccumulateAsync(WindowRequest request)
+    public Task<WindowReport> AccumulateAsync(WindowRequest request)
     {
-        var replica = Replica;
-        (_step, _firstShard, _endShard) = (request.Fence.Step, request.FirstShard, request.EndShard);
-        var phase = new PhaseClock(metrics, time, _runId, _device!.Name);
-        await _transfer!.FetchAsync(replica, request.Fence with { Step = request.Fence.Step - 1 }, request.Partitions);
-        phase.Ended("fetch");
+        var held = Held;
+        return held.InTurnAsync(() => AccumulateAsync(held, request));
+    }
 
-        var position = replica.Plan.Windows.Locate(request.Fence.Step);
-        var targets = replica.Plan.Tree.Cover(request.FirstShard, request.EndShard);
-        var sums = new ReductionAccumulator<GradientBuffer>(replica.Plan.Tree, replica.Merge);
-        var totals = ImmutableArray.CreateBuilder<ShardTotals>(request.EndShard - request.FirstShard);
-        int target = 0;
-        for (int shard = request.FirstShard; shard < request.EndShard; shard++)
+    public Task<ShardRange> YieldAsync(long step) =>
+        Task.FromResult(replicas.Find(this.GetPrimaryKeyString())?.Window is { } window && window.Step == step ? window.YieldHalf() : default);
+
+    public Task<ValidationReport> ValidateAsync(ValidationRequest request)
+    {
+        var held = Held;
+        return held.InTurnAsync(async () =>
         {
-            var (shardTotals, gradient) = await replica.AccumulateAsync(shard, position);
-            await replica.OnDeviceAsync(() => sums.Add(new TreeNode(0, shard), gradient));
-            totals.Add(shardTotals);
-            metrics.WindowComputed(_runId, _device.Name, shardTotals);
-            phase.Ended("compute");
-            if (replica.Plan.Tree.Covers(targets[target]).End != shard + 1) continue;
-
-            // Every node of the cover begins where the one before it ended, so what is held now is this one sum.
-            var (_, sum) = sums.Drain().Single();
-            await _transfer.PushAsync(replica, request.Fence, targets[target++], sum, request.Partitions);
-            await replica.OnDeviceAsync(() => replica.Return(sum));
-            phase.Ended("push");
-        }
-
-        return new WindowReport(totals.ToImmutable());
+            await TransferOf(held).FetchAsync(held.Replica, request.Fence, request.Partitions);
+            var losses = await held.Replica.EvaluateAsync(request.FirstBatch, request.EndBatch);
+            return new ValidationReport([.. losses.Select(loss => loss.LossSum)], [.. losses.Select(loss => loss.LossTokens)]);
+        });
     }
 
-    public async Task<ValidationReport> ValidateAsync(ValidationRequest request)
+    public Task<NonFiniteRecord?> FindNonFiniteAsync(WindowRequest request)
     {
-        var replica = Replica;
-        await _transfer!.FetchAsync(replica, request.Fence, request.Partitions);
-        var losses = await replica.EvaluateAsync(request.FirstBatch, request.EndBatch);
-        return new ValidationReport([.. losses.Select(loss => loss.LossSum)], [.. losses.Select(loss => loss.LossTokens)]);
+        var held = Held;
+        return held.InTurnAsync(async () =>
+        {
+            await TransferOf(held).FetchAsync(held.Replica, request.Fence with { Step = request.Fence.Step - 1 }, request.Partitions);
+            var position = held.Replica.Plan.Windows.Locate(request.Fence.Step);
+            return await held.Replica.FindNonFiniteAsync(request.Shards, position);
+        });
     }
 
-    public Task<GpuStatus> GetStatusAsync() => Task.FromResult(
-        new GpuStatus(_step, _firstShard, _endShard, _replica?.MicroBatchesDone ?? 0, _device?.Thread.BusyFor.TotalSeconds ?? 0));
+    public Task<GpuStatus> GetStatusAsync()
+    {
+        var held = replicas.Find(this.GetPrimaryKeyString());
+        var window = held?.Window;
+        return Task.FromResult(new GpuStatus(
+            window?.Step ?? 0,
+            window is { IsExhausted: false } ? window.Kept : default,
+            held?.Replica.MicroBatchesDone ?? 0,
+            held?.Replica.BusySeconds ?? 0));
+    }
 
     public async Task ReleaseAsync()
     {
-        if (_replica is { } replica)
-        {
-            _replica = null;
-            await replica.DisposeAsync();
-        }
-
+        await replicas.ReleaseAsync(this.GetPrimaryKeyString());
         DeactivateOnIdle();
     }
 
-    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    private async Task<WindowReport> AccumulateAsync(HeldReplica held, WindowRequest request)
     {
-        if (_replica is { } replica) await replica.DisposeAsync();
-        _replica = null;
+        var replica = held.Replica;
+        var window = held.Begin(request.Fence.Step, request.Shards);
+        var work = new WindowWork(held, window, request, TransferOf(held), metrics, new PhaseClock(metrics, time, replica.RunId, replica.DeviceName));
+        try
+        {
+            return await work.RunAsync();
+        }
+        finally
+        {
+            window.Abandon();
+        }
     }
 
-    private RunReplica Replica => _replica
+    private BlockTransfer TransferOf(HeldReplica held) => new(grains, held.Replica.RunId, OnNamedSilo.SiloOf(this.GetPrimaryKeyString()), metrics);
+
+    private HeldReplica Held => replicas.Find(this.GetPrimaryKeyString())
         ?? throw new StaleMessageException($"GPU grain {this.GetPrimaryKeyString()} holds no replica; it has to be prepared first.");
 
     private static string DeviceOf(string key) => key[(key.LastIndexOf('/') + 1)..key.LastIndexOf('@')];

@@ -9,11 +9,17 @@ public sealed class RunBatches(RunPlan plan, TokenStore store)
     private readonly Dictionary<int, (int Epoch, int[] Records)> _orders = [];
 
     /// <summary>Micro-batch <paramref name="index"/> of a shard's epoch.</summary>
-    public MicroBatch Training(int shard, int epoch, int index)
+    public MicroBatch Training(int shard, int epoch, int index) => Assemble(TrainingRecords(shard, epoch, index));
+
+    /// <summary>The records of micro-batch <paramref name="index"/> of a shard's epoch, as places in the data.</summary>
+    public ReadOnlySpan<int> TrainingRecords(int shard, int epoch, int index)
     {
         var range = plan.Windows.Records(shard, index);
-        return Assemble(EpochOrder(shard, epoch).AsSpan(range.First, range.Count));
+        return EpochOrder(shard, epoch).AsSpan(range.First, range.Count);
     }
+
+    /// <summary>One record by itself.</summary>
+    public MicroBatch Single(int record) => Assemble([record]);
 
     /// <summary>Validation batch <paramref name="index"/>, in file order.</summary>
     public MicroBatch Validation(int index)

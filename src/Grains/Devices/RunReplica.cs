@@ -15,8 +15,9 @@ internal sealed class RunReplica : IAsyncDisposable
     private readonly CancellationTokenSource _released = new();
     private long _microBatchesDone;
 
-    private RunReplica(ComputeDevice device, Replica replica, RunPlan plan, TokenStore store)
+    private RunReplica(string runId, ComputeDevice device, Replica replica, RunPlan plan, TokenStore store)
     {
+        RunId = runId;
         _device = device;
         _replica = replica;
         Plan = plan;
@@ -25,15 +26,22 @@ internal sealed class RunReplica : IAsyncDisposable
         Array.Fill(_blockVersions, -1);
     }
 
+    public string RunId { get; }
+
     public RunPlan Plan { get; }
+
+    public string DeviceName => _device.Name;
+
+    /// <summary>How long the device has been at the work at hand, whichever run's it is.</summary>
+    public double BusySeconds => _device.Thread.BusyFor.TotalSeconds;
 
     public long MicroBatchesDone => Interlocked.Read(ref _microBatchesDone);
 
-    public static async Task<RunReplica> CreateAsync(ComputeDevice device, RunPlan plan, TokenStore store)
+    public static async Task<RunReplica> CreateAsync(string runId, ComputeDevice device, RunPlan plan, TokenStore store)
     {
         var precision = plan.Spec.Precision == Precision.Bf16 ? ComputePrecision.Bf16 : ComputePrecision.Fp32;
         var replica = await device.Thread.RunAsync(plan.Spec.Threads, () => new Replica(plan.Config, device.Name, precision, PadTokensOf(plan.Spec)));
-        return new RunReplica(device, replica, plan, store);
+        return new RunReplica(runId, device, replica, plan, store);
     }
 
     /// <summary>Blocks whose parameters are not those after <paramref name="version"/> steps.</summary>
@@ -51,6 +59,10 @@ internal sealed class RunReplica : IAsyncDisposable
     /// <summary>Forward and backward of a shard's whole window, in micro-batch order.</summary>
     public Task<(ShardTotals Totals, GradientBuffer Gradient)> AccumulateAsync(int shard, StepPosition position) =>
         _device.Thread.RunAsync(Plan.Spec.Threads, () => Accumulate(shard, position), _released.Token);
+
+    /// <summary>The first record of a window, in order, whose own gradient or loss is not finite; null when there is none.</summary>
+    public Task<NonFiniteRecord?> FindNonFiniteAsync(ShardRange shards, StepPosition position) =>
+        _device.Thread.RunAsync(Plan.Spec.Threads, () => FindNonFinite(shards, position), _released.Token);
 
     /// <summary>Summed loss and counted tokens of validation batches.</summary>
     public Task<MicroBatchLoss[]> EvaluateAsync(int firstBatch, int endBatch) => _device.Thread.RunAsync(
@@ -76,7 +88,11 @@ internal sealed class RunReplica : IAsyncDisposable
         return left;
     }
 
-    public void Return(GradientBuffer gradient) => _replica.Return(gradient);
+    /// <summary>Takes a gradient back, unless the replica is gone and the gradient with it.</summary>
+    public async Task TakeBackAsync(GradientBuffer gradient)
+    {
+        if (!_released.IsCancellationRequested) await OnDeviceAsync(() => _replica.Return(gradient));
+    }
 
     /// <summary>A block of a gradient, copied to the host.</summary>
     public async Task<Block> ReadAsync(GradientBuffer gradient, int index)
@@ -113,6 +129,40 @@ internal sealed class RunReplica : IAsyncDisposable
         }
 
         return (totals, gradient);
+    }
+
+    private NonFiniteRecord? FindNonFinite(ShardRange shards, StepPosition position)
+    {
+        for (int shard = shards.First; shard < shards.End; shard++)
+        {
+            var range = Plan.Windows.MicroBatches(shard, position.Window);
+            for (int index = range.First; index < range.First + range.Count; index++)
+            {
+                foreach (int record in _batches.TrainingRecords(shard, position.Epoch, index))
+                {
+                    _released.Token.ThrowIfCancellationRequested();
+                    var gradient = _replica.RentGradient();
+                    bool finite = double.IsFinite(_replica.Accumulate(_batches.Single(record), 1, gradient).LossSum) && IsFinite(gradient);
+                    _replica.Return(gradient);
+                    if (!finite) return new NonFiniteRecord(shard, record);
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private bool IsFinite(GradientBuffer gradient)
+    {
+        var buffer = new float[ParameterLayout.BlockLength];
+        for (int block = 0; block < Plan.Layout.BlockCount; block++)
+        {
+            var values = buffer.AsSpan(0, Plan.Layout.BlockSize(block));
+            gradient.Read(ParameterLayout.BlockOffset(block), values);
+            if (BlockArithmetic.IndexOfNonFinite(values) >= 0) return false;
+        }
+
+        return true;
     }
 
     private static PadTokens PadTokensOf(RunSpec spec) => spec.PadTokens == PadCounting.Count ? PadTokens.Count : PadTokens.Ignore;

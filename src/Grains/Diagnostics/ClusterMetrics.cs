@@ -22,6 +22,9 @@ public sealed class ClusterMetrics : IDisposable
     private readonly Counter<double> _deviceSeconds;
     private readonly Counter<long> _transferredBytes;
     private readonly Histogram<double> _checkpointDuration;
+    private readonly Counter<long> _staleWrites;
+    private readonly Counter<long> _reassigned;
+    private readonly Counter<long> _recomputed;
 
     /// <param name="siloName">The pod or process name: Orleans' own address changes with every start.</param>
     public ClusterMetrics(string siloName)
@@ -34,7 +37,10 @@ public sealed class ClusterMetrics : IDisposable
         _deviceSeconds = _meter.CreateCounter<double>("genslm.device", "s", "Seconds a device spent, by phase.");
         _transferredBytes = _meter.CreateCounter<long>("genslm.block_transfer", "By", "Bytes of blocks moved between replicas and partitions.");
         _checkpointDuration = _meter.CreateHistogram("genslm.checkpoint_duration", "s", "Seconds to write a checkpoint.", advice: SecondsBuckets);
-        Gauge("genslm.run_state", "State of a run: 1 preparing, 2 running, 3 stopping, 4 stopped, 5 completed, 6 failed.", run => (double)run.State);
+        _staleWrites = _meter.CreateCounter<long>("genslm.stale_writes_rejected", description: "Messages of silos or drivers that had been given up, refused.");
+        _reassigned = _meter.CreateCounter<long>("genslm.shards_reassigned", description: "Shards whose window went to another device, by reason.");
+        _recomputed = _meter.CreateCounter<long>("genslm.recomputed_micro_batches", description: "Micro-batches that a device computed again within a step.");
+        Gauge("genslm.run_state", "State of a run: 1 preparing, 2 running, 3 pausing, 4 paused, 5 completed, 6 failed, 7 waiting, 8 cancelled.", run => (double)run.State);
         Gauge("genslm.run_step", "Optimizer steps applied.", run => run.Step);
         Gauge("genslm.run_steps_planned", "Optimizer steps the run will have.", run => run.TotalSteps);
         Gauge("genslm.run_epoch", "Epoch, from 1.", run => run.Epoch);
@@ -82,6 +88,18 @@ public sealed class ClusterMetrics : IDisposable
     /// <param name="values">How many fp32 values moved.</param>
     public void BlockMoved(string runId, string direction, int values) =>
         _transferredBytes.Add(sizeof(float) * (long)values, new("run", runId), _silo, new("direction", direction));
+
+    public void StaleWriteRejected(string runId) => _staleWrites.Add(1, new("run", runId), _silo);
+
+    /// <param name="runId">The run.</param>
+    /// <param name="reason"><c>lost</c> or <c>slow</c>.</param>
+    /// <param name="count">How many shards.</param>
+    public void ShardsReassigned(string runId, string reason, int count) => _reassigned.Add(count, new("run", runId), _silo, new("reason", reason));
+
+    public void Recomputed(string runId, int microBatches)
+    {
+        if (microBatches > 0) _recomputed.Add(microBatches, new("run", runId), _silo);
+    }
 
     public void CheckpointWritten(string runId, double seconds) => _checkpointDuration.Record(seconds, new("run", runId), _silo);
 

@@ -4,17 +4,28 @@ using GenSlmOrleans.Abstractions;
 namespace GenSlmOrleans.Grains.Runs;
 
 /// <summary>What a run says of itself: its status and the last few thousand events. Touched on the run grain's scheduler only.</summary>
-internal sealed class RunJournal(string runId)
+internal sealed class RunJournal(string runId, RunSurroundings surroundings)
 {
+    // Events of a later driver come after those of all earlier ones.
+    private const long SequencesOfADriver = 1_000_000_000;
+
     private const int EventsKept = 4096;
+    private const int EventsStored = 50;
     private const double PaceSmoothing = 0.1;
 
     private readonly Queue<RunEvent> _events = new();
-    private long _sequence;
+    private long _sequence = surroundings.Record.Generation * SequencesOfADriver;
+    private RunState _beforeWaiting = RunState.Running;
     private double _secondsPerStep;
 
     /// <summary>The status, without events. Read by the metrics' callbacks from other threads: a whole record is swapped in.</summary>
-    public RunStatus Status { get; private set; } = new() { RunId = runId, State = RunState.Preparing };
+    public RunStatus Status { get; private set; } = new()
+    {
+        RunId = runId,
+        State = RunState.Preparing,
+        Driver = surroundings.Silo,
+        Generation = surroundings.Record.Generation,
+    };
 
     public RunStatus StatusSince(long afterSequence) => Status with
     {
@@ -29,24 +40,79 @@ internal sealed class RunJournal(string runId)
 
     public void Fail(RunFailure failure) => Status = Status with { State = RunState.Failed, Failure = failure };
 
+    /// <summary>The status as it will be when <paramref name="conclude"/> has been done, which it then has not.</summary>
+    public RunStatus Concluded(Action conclude)
+    {
+        var (before, events, sequence) = (Status, _events.ToArray(), _sequence);
+        conclude();
+        var concluded = StatusSince(0);
+        (Status, _sequence) = (before, sequence);
+        _events.Clear();
+        foreach (var known in events) _events.Enqueue(known);
+        return concluded with { Events = [.. concluded.Events.TakeLast(EventsStored)] };
+    }
+
+    public void SiloLost(string name) => Add(RunEventKind.SiloLost, $"{name} is lost", null);
+
+    public void SiloChanged(string text) => Add(RunEventKind.SiloChanged, text, null);
+
+    public void Replanned(string text)
+    {
+        Add(RunEventKind.Replanned, text, null);
+        Count();
+    }
+
+    public void Wait(string reason)
+    {
+        if (Status.State == RunState.Waiting) return;
+        _beforeWaiting = Status.State;
+        Note(reason);
+        Enter(RunState.Waiting);
+    }
+
+    public void GoOn()
+    {
+        if (Status.State == RunState.Waiting) Enter(_beforeWaiting);
+    }
+
     public void Prepared(PreparedRun run)
     {
-        var state = Status.State == RunState.Stopping ? RunState.Stopping : RunState.Running;
-        Status = Status with { State = state, TotalSteps = run.Plan.TotalSteps, Epochs = run.Plan.Spec.Epochs, Devices = run.Shares };
-        foreach (var share in run.Shares) Note($"{share.Silo} {share.Device}: {ShardText(share)}");
-        if (run.Inventory.Progress is { } progress) Note($"going on after step {progress.Step} from {run.Inventory.Last}");
+        Status = Status with
+        {
+            State = surroundings.Record.Wish == RunWish.Run ? RunState.Running : RunState.Pausing,
+            TotalSteps = run.Plan.TotalSteps,
+            Epochs = run.Plan.Spec.Epochs,
+            Generation = run.Generation,
+            Partitions = run.Partitions.Map.Places,
+        };
+        if (run.Inventory.Progress is { } progress && progress.Step == run.Progress.Step) Note($"going on after step {progress.Step} from {run.Inventory.Last}");
+        Working(run, run.Devices);
     }
 
-    /// <summary>Takes over the numbers that a checkpoint remembers.</summary>
-    public void Resumed(PreparedRun run, TrainingProgress progress, CheckpointInventory inventory)
+    /// <summary>The devices that the next step is planned on.</summary>
+    public void Working(PreparedRun run, ImmutableArray<DeviceName> devices)
     {
-        Adopt(run.Plan, progress);
-        Status = Status with { TrainLoss = progress.TrainLoss, BestCheckpoint = inventory.Best };
+        var shares = ShardPlacement.Shares(run.Plan.Spec.Shards, devices);
+        Count();
+        if (shares.SequenceEqual(Status.Devices)) return;
+        Status = Status with { Devices = shares };
+        foreach (var share in shares) Note($"{share.Silo} {share.Device}: {new ShardRange(share.FirstShard, share.EndShard)}");
     }
 
-    public void Stepped(RunPlan plan, TrainingProgress progress, MetricLine line)
+    public void Partitions(PartitionMap map) => Status = Status with { Partitions = map.Places };
+
+    /// <summary>Takes over the numbers that a checkpoint or the partitions remember.</summary>
+    public void Resumed(PreparedRun run)
     {
+        Adopt(run.Plan, run.Progress);
+        Status = Status with { TrainLoss = run.Progress.TrainLoss, BestCheckpoint = run.Inventory.Best };
+    }
+
+    public void Stepped(PreparedRun run, TrainingProgress progress, MetricLine line)
+    {
+        var plan = run.Plan;
         Adopt(plan, progress);
+        Collect(run.Driver);
         double seconds = line.Seconds ?? 0;
         _secondsPerStep = _secondsPerStep == 0 ? seconds : _secondsPerStep + (PaceSmoothing * (seconds - _secondsPerStep));
         double pace = seconds > 0 ? (line.Tokens ?? 0) / seconds : 0;
@@ -76,7 +142,15 @@ internal sealed class RunJournal(string runId)
 
     public void Completed(ExportReport export)
     {
-        Status = Status with { State = RunState.Completed, Exported = export.Path, WeightsSha256 = export.WeightsSha256, RemainingSeconds = 0 };
+        Status = Status with
+        {
+            State = RunState.Completed,
+            Exported = export.Path,
+            WeightsSha256 = export.WeightsSha256,
+            LedgerHead = export.LedgerHead,
+            RecordsSeenExactlyOnce = export.RecordsSeenExactlyOnce,
+            RemainingSeconds = 0,
+        };
         Note($"exported {export.Path}");
     }
 
@@ -98,12 +172,25 @@ internal sealed class RunJournal(string runId)
         };
     }
 
-    private void Add(RunEventKind kind, string text, MetricLine? metric)
+    /// <summary>Moves what a step driver has counted to the run's record, which outlives it.</summary>
+    private void Collect(StepDriver driver)
     {
-        _events.Enqueue(new RunEvent(++_sequence, kind, Status.Step, text, metric));
-        if (_events.Count > EventsKept) _events.Dequeue();
+        var (reassigned, repeated) = driver.TakeCounts();
+        surroundings.Record.ShardsReassigned += reassigned;
+        surroundings.Record.RepeatedMicroBatches += repeated;
+        Count();
     }
 
-    private static string ShardText(DeviceShare share) =>
-        share.EndShard - share.FirstShard == 1 ? $"shard {share.FirstShard}" : $"shards {share.FirstShard}-{share.EndShard - 1}";
+    private void Count() => Status = Status with
+    {
+        ShardsReassigned = surroundings.Record.ShardsReassigned,
+        RepeatedMicroBatches = surroundings.Record.RepeatedMicroBatches,
+        ReplayedSteps = surroundings.Record.ReplayedSteps,
+    };
+
+    private void Add(RunEventKind kind, string text, MetricLine? metric)
+    {
+        _events.Enqueue(new RunEvent(++_sequence, kind, Status.Step, text, metric, surroundings.Time.GetUtcNow()));
+        if (_events.Count > EventsKept) _events.Dequeue();
+    }
 }

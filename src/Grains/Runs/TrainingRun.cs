@@ -1,188 +1,256 @@
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Formats;
 using GenSlmOrleans.Grains.Diagnostics;
-using GenSlmOrleans.Training;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 
 namespace GenSlmOrleans.Grains.Runs;
 
-/// <summary>The life of one run: prepare, step after step, validate and keep, export. Runs on the run grain's scheduler.</summary>
-internal sealed class TrainingRun(
-    string runId,
-    RunSubmission submission,
-    IGrainFactory grains,
-    IClusterMembershipService membership,
-    ClusterMetrics metrics,
-    TimeProvider time,
-    ILogger log)
+/// <summary>What a driver lives in: the services of its grain and its persistent record.</summary>
+/// <param name="Grains">Reaches the other grains.</param>
+/// <param name="Membership">The cluster.</param>
+/// <param name="Silo">The driver's silo.</param>
+/// <param name="Record">The run's persistent record.</param>
+/// <param name="Write">Makes changes of the record last.</param>
+/// <param name="Metrics">Instruments.</param>
+/// <param name="Time">The clock.</param>
+/// <param name="Log">The log.</param>
+internal sealed record RunSurroundings(
+    IGrainFactory Grains,
+    IClusterMembershipService Membership,
+    string Silo,
+    RunRecord Record,
+    Func<Task> Write,
+    ClusterMetrics Metrics,
+    TimeProvider Time,
+    ILogger Log);
+
+/// <summary>
+/// The life of one run under one driver: take over or prepare, step after step, validate and keep, export. Runs on the run
+/// grain's scheduler. What a driver knows can be known again by the next: it is in the partitions, the output folder and
+/// the record.
+/// </summary>
+internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
 {
-    private readonly ICheckpointGrain _checkpoint = grains.GetGrain<ICheckpointGrain>(runId);
+    private readonly RunSubmission _submission = surroundings.Record.Submission!;
+    private readonly TimeProvider _time = surroundings.Time;
+    private RunPreparation? _preparation;
+    private PreparedRun? _run;
     private TrainingProgress _progress = new();
     private CheckpointInventory _inventory = new(null, "", "");
-    private bool _stopAsked;
+    private StepRecord? _last;
+    private bool _goesOn;
 
-    public RunJournal Journal { get; } = new(runId);
+    public RunJournal Journal { get; } = new(runId, surroundings);
 
-    /// <summary>Stops at the next step boundary.</summary>
-    public void Stop()
-    {
-        if (Journal.Status.IsOver) return;
-        _stopAsked = true;
-        Journal.Enter(RunState.Stopping);
-    }
+    /// <summary>Whether a later driver has taken over.</summary>
+    public bool IsSuperseded { get; private set; }
 
-    /// <summary>Lives the run to its end. Never throws: what went wrong is in the journal.</summary>
+    private RunRecord Record => surroundings.Record;
+
+    private bool IsToStop => Record.Wish != RunWish.Run;
+
+    /// <summary>Lives the run to its end, or until another driver takes over. Never throws: what went wrong is in the journal.</summary>
 #pragma warning disable CA1031 // Nothing awaits a run but its status.
     public async Task LiveAsync()
     {
-        PreparedRun? run = null;
-        Action conclude;
-        using var watched = metrics.Watch(runId, () => Journal.Status);
+        using var over = new CancellationTokenSource();
+        using var watched = surroundings.Metrics.Watch(runId, () => Journal.Status);
         try
         {
-            run = await new RunPreparation(grains, membership, Journal).PrepareAsync(runId, submission, generation: 1);
-            Journal.Prepared(run);
-            Resume(run);
-            await TrainAsync(run);
-            conclude = await EndAsync(run);
+            await PrepareAsync(over.Token);
+            while (!await TryTrainAsync()) await FallBackAsync();
+            await EndAsync();
+        }
+        catch (SupersededException exception)
+        {
+            // Whoever has taken over does the rest.
+            surroundings.Log.DriverSuperseded(exception, runId, Record.Generation);
+            IsSuperseded = true;
         }
         catch (RunInputException exception)
         {
-            conclude = () => Journal.Fail(new RunFailure(BadInput: true, exception.Message));
+            await ConcludeAsync(() => Journal.Fail(new RunFailure(BadInput: true, exception.Message)));
         }
         catch (Exception exception)
         {
-            log.RunFailed(exception, runId, _progress.Step);
-            conclude = () => Journal.Fail(new RunFailure(BadInput: false, exception.Message));
+            surroundings.Log.RunFailed(exception, runId, _progress.Step);
+            await ConcludeAsync(() => Journal.Fail(new RunFailure(BadInput: false, exception.Message)));
         }
-
-        // Whoever sees that the run is over may start it again at once: by then it holds nothing.
-        await ReleaseAsync(run);
-        conclude();
+        finally
+        {
+            await over.CancelAsync();
+        }
     }
 
-    private async Task ReleaseAsync(PreparedRun? run)
+    /// <summary>Lets go of all the run holds, then says how it ended: whoever sees that may start it again at once.</summary>
+    private async Task ConcludeAsync(Action conclude)
     {
         try
         {
-            if (run is not null)
-            {
-                await Task.WhenAll(run.Shares.Select(share => grains.GetGrain<IGpuGrain>(run.GpuKey(share)).ReleaseAsync()));
-                await Task.WhenAll(run.Partitions.Places.Select(place => grains.GetGrain<IParameterServerGrain>(place.Key(runId)).ReleaseAsync()));
-            }
-
-            await _checkpoint.CloseAsync();
+            if (_preparation is not null) await _preparation.ReleaseAsync();
+            await surroundings.Grains.GetGrain<IRunQueueGrain>(IRunQueueGrain.Key).LeaveAsync(runId);
         }
         catch (Exception exception)
         {
-            log.ReleaseFailed(exception, runId);
+            surroundings.Log.ReleaseFailed(exception, runId);
+        }
+
+        try
+        {
+            (Record.Partitions, Record.Final) = (null, Journal.Concluded(conclude));
+            await surroundings.Write();
+            conclude();
+        }
+        catch (Exception exception)
+        {
+            surroundings.Log.ReleaseFailed(exception, runId);
         }
     }
 #pragma warning restore CA1031
 
-    private void Resume(PreparedRun run)
+    private async Task PrepareAsync(CancellationToken over)
     {
-        _inventory = run.Inventory;
-        if (run.Inventory.Progress is not { } progress) return;
-        _progress = progress;
-        Journal.Resumed(run, progress, run.Inventory);
+        _preparation = new RunPreparation(runId, surroundings, Journal, () => IsToStop);
+        _ = _preparation.FollowAsync(over);
+        _run = await _preparation.PrepareAsync(_submission);
+        Adopt(_run);
+        Journal.Prepared(_run);
+    }
+
+    private void Adopt(PreparedRun run)
+    {
+        (_progress, _last, _inventory, _goesOn) = (run.Progress, run.Last, run.Inventory, run.GoesOn);
+        Journal.Resumed(run);
+    }
+
+    /// <summary>Trains to the end; false when the parameters were lost on the way.</summary>
+    private async Task<bool> TryTrainAsync()
+    {
+        try
+        {
+            await TrainAsync(_run!);
+            if (_inventory.Progress?.Step != _progress.Step) await SaveAsync(_run!, validationLoss: null);
+            return true;
+        }
+        catch (Exception exception) when (exception is PartitionsLostException or PartitionUnreachableException)
+        {
+            Journal.Warn($"The parameters after step {_progress.Step} are lost: {exception.Message}");
+            return false;
+        }
+    }
+
+    private async Task FallBackAsync()
+    {
+        long before = _progress.Step;
+        Journal.Enter(RunState.Preparing);
+        _run = await _preparation!.FallBackAsync();
+        Adopt(_run);
+        Record.ReplayedSteps += before - _progress.Step;
+        Journal.Replanned($"back to {(_inventory.Last.Length > 0 ? _inventory.Last : "the start")}: steps {_progress.Step + 1} to {before} are done again");
+        Journal.Prepared(_run);
     }
 
     private async Task TrainAsync(PreparedRun run)
     {
-        var driver = new StepDriver(grains, run, metrics, time);
-        long began = time.GetTimestamp();
+        if (_progress.Step > 0 && run.Plan.ValidatesAfter(_progress.Step) && _inventory.Progress?.Step != _progress.Step) await ValidateAsync(run);
+        long began = _time.GetTimestamp();
         double before = _progress.Seconds;
-        while (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly && !_stopAsked)
+        while (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly && !IsToStop)
         {
-            long step = _progress.Step + 1;
-            double learningRate = run.Plan.Schedule.At(step, PlateauOf(_progress));
-            var outcome = await driver.StepAsync(step, learningRate);
-            _progress = _progress with
-            {
-                Step = step,
-                Tokens = _progress.Tokens + outcome.RealTokens,
-                PaddingTokens = _progress.PaddingTokens + outcome.PaddingTokens,
-                Seconds = before + time.GetElapsedTime(began).TotalSeconds,
-                TrainLoss = outcome.TrainLoss,
-            };
-            await RecordStepAsync(run, outcome, learningRate);
-            if (run.Plan.ValidatesAfter(step)) await ValidateAsync(run, driver);
+            if (!await _preparation!.AtBoundaryAsync(run, run.FenceAt(_progress.Step), _last)) break;
+            double seconds = before + _time.GetElapsedTime(began).TotalSeconds;
+            await StepAsync(run, seconds, () => before + _time.GetElapsedTime(began).TotalSeconds);
+            if (run.Plan.ValidatesAfter(_progress.Step)) await ValidateAsync(run);
         }
     }
 
-    private async Task RecordStepAsync(PreparedRun run, StepOutcome outcome, double learningRate)
+    private async Task StepAsync(PreparedRun run, double secondsBefore, Func<double> seconds)
     {
+        long step = _progress.Step + 1;
+        var fence = run.FenceAt(step);
+        double learningRate = run.Plan.Schedule.At(step, ProgressStates.Plateau(_progress));
+        var outcome = await run.Driver.AccumulateAsync(fence, _goesOn);
+        if (!outcome.IsFinite) await JudgeAsync(run, fence, outcome);
+        var progress = _progress with
+        {
+            Step = step,
+            Tokens = _progress.Tokens + outcome.Shards.Sum(shard => shard.RealTokens),
+            PaddingTokens = _progress.PaddingTokens + outcome.Shards.Sum(shard => shard.PaddingTokens),
+            Seconds = seconds(),
+            TrainLoss = outcome.TrainLoss,
+        };
         var line = new MetricLine
         {
             Kind = "step",
-            Step = _progress.Step,
-            Epoch = run.Plan.Windows.Locate(_progress.Step).Epoch,
+            Step = step,
+            Epoch = run.Plan.Windows.Locate(step).Epoch,
             TrainLoss = outcome.TrainLoss,
-            Tokens = outcome.RealTokens,
+            Tokens = outcome.Shards.Sum(shard => shard.RealTokens),
             LearningRate = learningRate,
             GradientNorm = outcome.GradientNorm,
-            Seconds = outcome.Seconds,
+            Seconds = progress.Seconds - secondsBefore,
         };
-        Journal.Stepped(run.Plan, _progress, line);
-        await _checkpoint.RecordAsync(line);
+        var record = new StepRecord(progress, line, outcome.Shards);
+        await run.Driver.ApplyAsync(new ApplyRequest(fence, learningRate, outcome.GradientFactor, record, Skip: !outcome.IsFinite));
+        (_progress, _last, _goesOn) = (progress, record, false);
+        Journal.Stepped(run, progress, line);
+        await run.Keeper.RecordAsync(fence, record);
     }
 
-    private async Task ValidateAsync(PreparedRun run, StepDriver driver)
+    /// <summary>A gradient that is not finite never reaches Adam: the run ends with a checkpoint, or leaves the step out.</summary>
+    private async Task JudgeAsync(PreparedRun run, Fence fence, WindowOutcome outcome)
     {
-        double loss = await driver.ValidateAsync(_progress.Step);
-        bool best = _progress.BestValidationLoss is not { } lowest || loss < lowest;
-        var plateau = run.Plan.Schedule.Observe(PlateauOf(_progress), loss);
-        var patience = run.Plan.EarlyStopping.Observe(PatienceOf(_progress), loss);
-        _progress = _progress with
+        var found = await run.Driver.FindNonFiniteAsync(fence);
+        var culprit = found is null
+            ? "no record by itself; the sum overflows"
+            : $"shard {found.Shard}, record {found.Record + 1} of {run.Plan.Spec.Data}";
+        var sentence = $"Step {fence.Step}: the gradient is not finite (norm {outcome.GradientNorm}; {culprit})";
+        if (run.Plan.Spec.OnNonfinite == NonFiniteAction.SkipStep)
         {
-            ValidationLoss = loss,
-            BestValidationLoss = best ? loss : _progress.BestValidationLoss,
-            BestStep = best ? _progress.Step : _progress.BestStep,
-            PlateauReductions = plateau.Reductions,
-            PlateauBest = Finite(plateau.Best),
-            PlateauBadCount = plateau.BadCount,
-            EarlyStoppingBest = Finite(patience.Best),
-            EarlyStoppingBadCount = patience.BadCount,
-            StoppedEarly = run.Plan.EarlyStopping.ShouldStop(patience),
-        };
-        int epoch = run.Plan.Windows.Locate(_progress.Step).Epoch;
-        var line = new MetricLine { Kind = "validation", Step = _progress.Step, Epoch = epoch, ValLoss = loss, Best = best };
-        Journal.Validated(_progress, line);
-        await _checkpoint.RecordAsync(line);
-        await SaveAsync(run, loss);
-        if (_progress.StoppedEarly) Journal.Note($"stopped early: no better validation loss in {patience.BadCount} validations");
-    }
-
-    /// <summary>Saves and exports what there is; returns how to say so.</summary>
-    private async Task<Action> EndAsync(PreparedRun run)
-    {
-        if (_inventory.Progress?.Step != _progress.Step) await SaveAsync(run, validationLoss: null);
-        if (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly)
-        {
-            return () =>
-            {
-                Journal.Note($"stopped after step {_progress.Step}");
-                Journal.Enter(RunState.Stopped);
-            };
+            Journal.Warn($"{sentence}; the step is counted and left out");
+            return;
         }
 
-        var export = await _checkpoint.ExportAsync();
-        return () => Journal.Completed(export);
+        if (_inventory.Progress?.Step != _progress.Step && _progress.Step > 0) await SaveAsync(run, validationLoss: null);
+        throw new RunFailedException($"{sentence}; no parameter was changed. A lower learning rate or gradient clipping usually helps, --on-nonfinite skip-step leaves such steps out; the run resumes from its last checkpoint.");
+    }
+
+    private async Task ValidateAsync(PreparedRun run)
+    {
+        double loss = await run.Driver.ValidateAsync(run.FenceAt(_progress.Step));
+        _progress = ProgressStates.Validated(_progress, run.Plan, loss);
+        int epoch = run.Plan.Windows.Locate(_progress.Step).Epoch;
+        var line = new MetricLine { Kind = "validation", Step = _progress.Step, Epoch = epoch, ValLoss = loss, Best = _progress.BestStep == _progress.Step };
+        Journal.Validated(_progress, line);
+        await run.Keeper.RecordAsync(run.FenceAt(_progress.Step), line);
+        await SaveAsync(run, loss);
+        if (_progress.StoppedEarly) Journal.Note($"stopped early: no better validation loss in {_progress.EarlyStoppingBadCount} validations");
+    }
+
+    /// <summary>Exports what there is, lets go, and says how it ended.</summary>
+    private async Task EndAsync()
+    {
+        var run = _run!;
+        if (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly)
+        {
+            var (state, word) = Record.Wish == RunWish.Cancel ? (RunState.Cancelled, "cancelled") : (RunState.Paused, "paused");
+            await ConcludeAsync(() =>
+            {
+                Journal.Note($"{word} after step {_progress.Step}");
+                Journal.Enter(state);
+            });
+            return;
+        }
+
+        var export = await run.Keeper.ExportAsync(run.FenceAt(_progress.Step));
+        await ConcludeAsync(() => Journal.Completed(export));
     }
 
     private async Task SaveAsync(PreparedRun run, double? validationLoss)
     {
         int epoch = _progress.Step == 0 ? 0 : run.Plan.Windows.Locate(_progress.Step).Epoch;
-        _inventory = await _checkpoint.SaveAsync(new CheckpointRequest(run.FenceAt(_progress.Step), epoch, validationLoss, _progress, run.Partitions));
+        _inventory = await run.Keeper.SaveAsync(new CheckpointRequest(run.FenceAt(_progress.Step), epoch, validationLoss, _progress, run.Partitions.Map));
         Journal.Saved(_inventory);
     }
-
-    private static PlateauState PlateauOf(TrainingProgress progress) =>
-        new(progress.PlateauReductions, progress.PlateauBest ?? double.PositiveInfinity, progress.PlateauBadCount);
-
-    private static EarlyStoppingState PatienceOf(TrainingProgress progress) =>
-        new(progress.EarlyStoppingBest ?? double.PositiveInfinity, progress.EarlyStoppingBadCount);
-
-    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 }

@@ -3,35 +3,159 @@ using GenSlmOrleans.Grains.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Orleans.Placement;
 using Orleans.Runtime;
+using Orleans.Storage;
 
 namespace GenSlmOrleans.Grains.Runs;
 
 /// <summary>
 /// A training job: one activation a run id, called by the console. Life cycle only: the run itself goes on between
-/// calls, on this grain's scheduler, so that every call is answered at once.
+/// calls, on this grain's scheduler, so that every call is answered at once. When its silo dies it is woken on another
+/// (<see cref="RunWaker"/>, a reminder, or whoever asks for its status), counts its generation up and takes the run over.
 /// </summary>
 [PreferLocalPlacement]
-public sealed class TrainingRunGrain(IClusterMembershipService membership, ClusterMetrics metrics, TimeProvider time, ILogger<TrainingRunGrain> log)
-    : Grain, ITrainingRunGrain
+public sealed class TrainingRunGrain(
+    [PersistentState("run")] IPersistentState<RunRecord> record,
+    IClusterMembershipService membership,
+    ILocalSiloDetails silo,
+    ClusterMetrics metrics,
+    TimeProvider time,
+    ILogger<TrainingRunGrain> log) : Grain, ITrainingRunGrain, IRemindable
 {
+    private const string ReminderName = "awake";
+    private static readonly TimeSpan ReminderPeriod = TimeSpan.FromSeconds(30);
+
     private TrainingRun? _run;
+    private Task _living = Task.CompletedTask;
 
-    public Task StartAsync(RunSubmission submission)
+    public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        if (_run is { } before && !before.Journal.Status.IsOver) return Task.CompletedTask;
+        if (record.State is { Submission: not null, Final: null }) await DriveAsync();
+    }
+
+    public async Task StartAsync(RunSubmission submission)
+    {
+        if (IsUnderWay) return;
         if (submission.Spec.Validate().FirstOrDefault() is { } problem) throw new RunInputException(problem);
-        _run = new TrainingRun(this.GetPrimaryKeyString(), submission, GrainFactory, membership, metrics, time, log);
-        DelayDeactivation(TimeSpan.MaxValue);
-        _ = _run.LiveAsync();
-        return Task.CompletedTask;
+        await _living;
+        record.State = new RunRecord
+        {
+            Submission = submission,
+            Instance = Guid.NewGuid().ToString("N"),
+            Generation = record.State.Generation,
+            Submitted = time.GetUtcNow(),
+        };
+        await DriveAsync();
     }
 
-    public Task StopAsync()
+    public Task PauseAsync() => WishAsync(RunWish.Pause);
+
+    public Task CancelAsync() => WishAsync(RunWish.Cancel);
+
+    public async Task ResumeAsync()
     {
-        _run?.Stop();
-        return Task.CompletedTask;
+        if (record.State.Submission is not { } submission) throw new RunInputException($"There is no run {this.GetPrimaryKeyString()} to go on with.");
+        if (IsUnderWay)
+        {
+            if (record.State.Wish == RunWish.Run) return;
+            // It is about to stop: first that, then on.
+            await _living;
+        }
+
+        if (record.State.Final?.State == RunState.Completed) throw new RunInputException($"Run {this.GetPrimaryKeyString()} is completed; there is nothing to go on with.");
+        record.State.Submission = submission with { Resume = true };
+        (record.State.Wish, record.State.Final) = (RunWish.Run, null);
+        await DriveAsync();
     }
+
+    public async Task<ExportReport> ExportAsync()
+    {
+        if (_run is not { } run || !IsUnderWay)
+        {
+            return record.State.Final is { Exported.Length: > 0 } final
+                ? new ExportReport(final.Exported, final.WeightsSha256, final.LedgerHead, final.RecordsSeenExactlyOnce)
+                : throw new RunInputException($"Run {this.GetPrimaryKeyString()} is not under way and has exported nothing; resume it first.");
+        }
+
+        return await GrainFactory.GetGrain<ICheckpointGrain>(this.GetPrimaryKeyString()).ExportAsync(new Fence(this.GetPrimaryKeyString(), run.Journal.Status.Step, record.State.Generation));
+    }
+
+    public Task<RunSubmission?> GetSubmissionAsync() => Task.FromResult(record.State.Submission);
 
     public Task<RunStatus> GetStatusAsync(long afterSequence) => Task.FromResult(
-        _run?.Journal.StatusSince(afterSequence) ?? new RunStatus { RunId = this.GetPrimaryKeyString(), State = RunState.Unknown });
+        _run is { } run ? run.Journal.StatusSince(afterSequence)
+        : record.State.Final is { } final ? final with { Events = [.. final.Events.Where(known => known.Sequence > afterSequence)] }
+        : new RunStatus { RunId = this.GetPrimaryKeyString(), State = RunState.Unknown });
+
+    // Being woken is all.
+    public async Task ReceiveReminder(string reminderName, TickStatus status)
+    {
+        if (IsUnderWay || record.State is { Submission: not null, Final: null }) return;
+        if (await this.GetReminder(ReminderName) is { } reminder) await this.UnregisterReminder(reminder);
+    }
+
+    private bool IsUnderWay => _run is { } run && !run.Journal.Status.IsOver;
+
+    /// <summary>Becomes the run's driver: from now on what an earlier one decides is refused.</summary>
+    private async Task DriveAsync()
+    {
+        record.State.Generation++;
+        await WriteAsync();
+        var spec = record.State.Submission!.Spec;
+        await GrainFactory.GetGrain<IRunQueueGrain>(IRunQueueGrain.Key).EnterAsync(new QueuedRun(
+            this.GetPrimaryKeyString(),
+            spec.Priority,
+            record.State.Submitted,
+            spec.MinDevices,
+            spec.MaxDevices == 0 ? spec.Shards : Math.Min(spec.MaxDevices, spec.Shards),
+            spec.Output,
+            Active: true));
+        DelayDeactivation(TimeSpan.MaxValue);
+        var surroundings = new RunSurroundings(GrainFactory, membership, silo.Name, record.State, WriteAsync, metrics, time, log);
+        _run = new TrainingRun(this.GetPrimaryKeyString(), surroundings);
+        _living = LiveAsync(_run);
+    }
+
+    private async Task LiveAsync(TrainingRun run)
+    {
+        // The call that began it is answered first.
+        await Task.Yield();
+        _ = RemindAsync();
+        await run.LiveAsync();
+        if (run.IsSuperseded) DeactivateOnIdle();
+    }
+
+#pragma warning disable CA1031 // The run does not wait for its reminder: it is one way of three to be woken.
+    private async Task RemindAsync()
+    {
+        try
+        {
+            await this.RegisterOrUpdateReminder(ReminderName, ReminderPeriod, ReminderPeriod);
+        }
+        catch (Exception exception)
+        {
+            log.RunNotReminded(exception, this.GetPrimaryKeyString());
+        }
+    }
+#pragma warning restore CA1031
+
+    private async Task WishAsync(RunWish wish)
+    {
+        if (_run is not { } run || !IsUnderWay) return;
+        record.State.Wish = wish;
+        run.Journal.Enter(RunState.Pausing);
+        await WriteAsync();
+    }
+
+    private async Task WriteAsync()
+    {
+        try
+        {
+            await PatientStorage.DoAsync(record.WriteStateAsync, time);
+        }
+        catch (InconsistentStateException exception)
+        {
+            DeactivateOnIdle();
+            throw new SupersededException($"Another activation drives run {this.GetPrimaryKeyString()} now: {exception.Message}");
+        }
+    }
 }

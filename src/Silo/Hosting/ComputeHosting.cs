@@ -1,5 +1,7 @@
 using GenSlmOrleans.Grains.Devices;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Parameters;
+using GenSlmOrleans.Grains.Runs;
 
 namespace GenSlmOrleans.Silo.Hosting;
 
@@ -12,6 +14,9 @@ internal static class ComputeHosting
         builder.Services.AddSingleton(services => new SiloDevices(settings.Devices, services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton(_ => new TokenStores(Path.Combine(settings.CacheFolder, "tokens")));
         builder.Services.AddSingleton<SiloDrain>();
+        builder.Services.AddSingleton<PartitionStore>();
+        builder.Services.AddSingleton<ReplicaStore>();
+        builder.Services.AddHostedService<RunWaker>();
         builder.Services.AddSingleton(_ => new ClusterMetrics(settings.Name));
     }
 }

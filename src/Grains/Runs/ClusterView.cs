@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using GenSlmOrleans.Abstractions;
+using Orleans.Runtime;
+
+namespace GenSlmOrleans.Grains.Runs;
+
+/// <summary>A live silo. A silo that was restarted under its old name is another one.</summary>
+internal sealed record LiveSilo(string Name, SiloAddress Address, ImmutableArray<string> Devices, bool IsDraining);
+
+/// <summary>
+/// The silos a run can count on, as its driver sees them: membership at once, offers as they come. Asking for it never
+/// waits for a silo that may be dead.
+/// </summary>
+internal sealed class ClusterView(IClusterMembershipService membership, IGrainFactory grains, RunJournal journal, TimeProvider time)
+{
+    private static readonly TimeSpan OfferPatience = TimeSpan.FromSeconds(5);
+
+    private readonly Dictionary<SiloAddress, LiveSilo> _offers = [];
+    private readonly Dictionary<SiloAddress, Task> _asking = [];
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>The silos that are alive and have said what they offer, by name.</summary>
+    public ImmutableArray<LiveSilo> Silos => [.. _offers.Values.Where(silo => IsLive(silo.Address)).OrderBy(silo => silo.Name, StringComparer.Ordinal)];
+
+    /// <summary>Whether a silo, this very process of it, is a member.</summary>
+    public bool IsLive(SiloAddress address) => membership.CurrentSnapshot.GetSiloStatus(address) == SiloStatus.Active;
+
+    /// <summary>Completes when silos have come, gone or changed what they offer since the last call.</summary>
+    public Task Changed()
+    {
+        if (_changed.Task.IsCompleted) _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return _changed.Task;
+    }
+
+    /// <summary>Waits until all members have said what they offer.</summary>
+    public async Task OpenAsync()
+    {
+        Refresh();
+        await Task.WhenAll(_asking.Values);
+    }
+
+    /// <summary>Asks all members what they offer; the answers come when they come.</summary>
+    public void Refresh()
+    {
+        foreach (var member in membership.CurrentSnapshot.Members.Values)
+        {
+            if (member.Status != SiloStatus.Active || _asking.TryGetValue(member.SiloAddress, out var asking) && !asking.IsCompleted) continue;
+            _asking[member.SiloAddress] = AskAsync(member);
+        }
+    }
+
+    /// <summary>Follows membership until cancelled: says what comes and goes as soon as it is known.</summary>
+    public async Task FollowAsync(CancellationToken cancellation)
+    {
+        var known = Members(membership.CurrentSnapshot);
+        await foreach (var snapshot in membership.MembershipUpdates.WithCancellation(cancellation))
+        {
+            var now = Members(snapshot);
+            foreach (var (address, name) in known)
+                if (!now.ContainsKey(address)) journal.SiloLost(name);
+            foreach (var (address, name) in now)
+                if (!known.ContainsKey(address)) journal.SiloChanged($"{name} has joined");
+            bool changed = known.Count != now.Count || known.Keys.Any(address => !now.ContainsKey(address));
+            known = now;
+            if (!changed) continue;
+            Refresh();
+            _changed.TrySetResult();
+        }
+    }
+
+    private static Dictionary<SiloAddress, string> Members(ClusterMembershipSnapshot snapshot) => snapshot.Members.Values
+        .Where(member => member.Status == SiloStatus.Active)
+        .ToDictionary(member => member.SiloAddress, member => member.Name);
+
+    private async Task AskAsync(ClusterMember member)
+    {
+        try
+        {
+            var offer = await grains.GetGrain<ISiloGrain>($"@{member.Name}").DescribeAsync().WaitAsync(OfferPatience, time);
+            var silo = new LiveSilo(member.Name, member.SiloAddress, offer.Devices, offer.Draining);
+            if (_offers.TryGetValue(member.SiloAddress, out var before) && before.IsDraining == silo.IsDraining) return;
+            if (silo.IsDraining) journal.SiloChanged($"{member.Name} is leaving; what it holds moves at the next step boundary");
+            _offers[member.SiloAddress] = silo;
+            _changed.TrySetResult();
+        }
+        catch (Exception exception) when (CallFailure.IsLoss(exception))
+        {
+            // It will be asked again, or declared dead.
+        }
+    }
+}
