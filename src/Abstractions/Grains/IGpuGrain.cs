@@ -31,7 +31,11 @@ public sealed record ShardTotals(
     [property: Id(3)] long LossTokens,
     [property: Id(4)] int MicroBatches,
     [property: Id(5)] long RealTokens,
-    [property: Id(6)] long PaddingTokens);
+    [property: Id(6)] long PaddingTokens)
+{
+    /// <summary>SHA-256 over the ids of the records that were computed, in their order: the shard's digest in the run's ledger; 32 bytes.</summary>
+    [Id(7)] public byte[] RecordsDigest { get; init; } = [];
+}
 
 [GenerateSerializer, Immutable, Alias("genslm.WindowReport")]
 public sealed record WindowReport([property: Id(0)] ImmutableArray<ShardTotals> Shards);

@@ -6,14 +6,10 @@ namespace GenSlmOrleans.Grains.Devices;
 /// <summary>The micro-batches of a run, each a pure function of its place. Used on one device thread at a time.</summary>
 public sealed class RunBatches(RunPlan plan, TokenStore store)
 {
-    private readonly Dictionary<int, (int Epoch, int[] Records)> _orders = [];
+    private readonly StepRecords _records = new(plan.Data);
 
     /// <summary>Micro-batch <paramref name="index"/> of a shard's epoch.</summary>
-    public MicroBatch Training(int shard, int epoch, int index)
-    {
-        var range = plan.Windows.Records(shard, index);
-        return Assemble(EpochOrder(shard, epoch).AsSpan(range.First, range.Count));
-    }
+    public MicroBatch Training(int shard, int epoch, int index) => Assemble(_records.MicroBatch(shard, epoch, index).Span);
 
     /// <summary>Validation batch <paramref name="index"/>, in file order.</summary>
     public MicroBatch Validation(int index)
@@ -21,14 +17,6 @@ public sealed class RunBatches(RunPlan plan, TokenStore store)
         int first = index * plan.Spec.BatchSize;
         int count = Math.Min(plan.Spec.BatchSize, plan.Split.Validation.Length - first);
         return Assemble(plan.Split.Validation.AsSpan(first, count));
-    }
-
-    private int[] EpochOrder(int shard, int epoch)
-    {
-        if (_orders.TryGetValue(shard, out var known) && known.Epoch == epoch) return known.Records;
-        var records = plan.Order.Epoch(shard, epoch);
-        _orders[shard] = (epoch, records);
-        return records;
     }
 
     private MicroBatch Assemble(ReadOnlySpan<int> records) => MicroBatch.Assemble(
