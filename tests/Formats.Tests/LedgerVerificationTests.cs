@@ -110,6 +110,25 @@ public sealed class LedgerVerificationTests
         AssertFound(Verify(lines => lines, [new("flu", 5, Ledgers.Head(4))]), 5, null, $"The checkpoint flu has the ledger head '{Ledgers.Head(4)}' at step 5;");
 
     [Fact]
+    public void A_change_of_any_one_byte_is_found()
+    {
+        using var folder = new TemporaryFolder();
+        Ledgers.Write(folder);
+        var path = Ledgers.Path(folder);
+        var whole = File.ReadAllBytes(path);
+        for (int i = 0; i < whole.Length; i++)
+        {
+            foreach (byte flipped in (byte[])[1, 0x20, 0x80])
+            {
+                var changed = whole.ToArray();
+                changed[i] ^= flipped;
+                File.WriteAllBytes(path, changed);
+                Assert.False(LedgerVerification.Verify(path, Ledgers.Plan, Checkpoints).RecordsSeenExactlyOnce, $"byte {i} ^ {flipped:x2}");
+            }
+        }
+    }
+
+    [Fact]
     public void The_program_in_the_decision_record_checks_the_chain()
     {
         var root = new DirectoryInfo(AppContext.BaseDirectory);
