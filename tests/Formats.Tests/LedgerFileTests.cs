@@ -56,6 +56,22 @@ public sealed class LedgerFileTests
         }
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("\0\0\0\0")]
+    [InlineData("{\"step\":5,\"epoch\":1,\"shards\":[\"00")]
+    public void A_resumed_run_drops_the_steps_after_its_checkpoint_and_whatever_a_power_cut_left(string tail)
+    {
+        using var folder = new TemporaryFolder();
+        Ledgers.Write(folder, 4);
+        File.AppendAllText(Ledgers.Path(folder), tail);
+        var ledger = LedgerFile.Open(Ledgers.Path(folder), Ledgers.Identity, 2, Ledgers.Head(2));
+        Assert.Equal((2, Ledgers.Head(2)), (ledger.Step, ledger.Head));
+        var kept = File.ReadAllText(Ledgers.Path(folder));
+        Assert.Equal(3, kept.Count(letter => letter == '\n'));
+        Assert.EndsWith($"\"head\":\"{Ledgers.Head(2)}\"}}\n", kept);
+    }
+
     [Fact]
     public void A_run_that_goes_back_to_a_checkpoint_drops_the_steps_after_it()
     {

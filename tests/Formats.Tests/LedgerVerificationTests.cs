@@ -47,6 +47,14 @@ public sealed class LedgerVerificationTests
     }
 
     [Fact]
+    public void A_step_that_was_skipped_is_named_and_its_records_are_missed()
+    {
+        var report = Verify(lines => [.. Chained(step => step == 2 ? [] : Ledgers.Digests(step))], []);
+        AssertFound(report, 2, null, "line 3: step 2 was skipped; none of its records entered a gradient.");
+        Assert.Equal(new EpochRecords(0, true, 10, 6, 0), report.Epochs[0]);
+    }
+
+    [Fact]
     public void A_digest_that_was_changed()
     {
         var report = Verify(lines => With(lines, 3, lines[3].Replace(Convert.ToHexStringLower(Ledgers.Digests(3)[2]), Convert.ToHexStringLower(StepDigest.OfShard([1])))), []);

@@ -30,6 +30,7 @@ public sealed class RunLedgerTests : IDisposable
     public async Task What_the_shards_computed_is_each_record_exactly_once_an_epoch()
     {
         var ledger = await RunLedger.OpenAsync(_plan, DataHash, 0, head: null);
+        Assert.Null(await ledger.RecordsSeenExactlyOnceAsync());
         for (long step = 1; step <= 2L * _plan.Windows.StepsPerEpoch; step++) await ledger.AppendAsync(step, await ComputeAsync(step));
         await ledger.FlushAsync();
         Assert.True(await ledger.RecordsSeenExactlyOnceAsync());
@@ -45,11 +46,24 @@ public sealed class RunLedgerTests : IDisposable
     {
         var ledger = await RunLedger.OpenAsync(_plan, DataHash, 0, head: null);
         var digests = await ComputeAsync(1);
+        Assert.Null(RunLedger.Objection(new StepRecords(_plan.Data), 1, digests));
         (digests[1], digests[2]) = (digests[2], digests[1]);
         var failure = await Assert.ThrowsAsync<RunFailedException>(() => ledger.AppendAsync(1, digests));
         Assert.StartsWith("Step 1: shard 1 computed other records", failure.Message);
         Assert.Equal(0, ledger.Step);
         Assert.Single(File.ReadAllLines(_folder.File(LedgerFile.FileName)));
+    }
+
+    [Fact]
+    public async Task A_step_that_was_skipped_has_a_line_and_its_records_are_missed()
+    {
+        var ledger = await RunLedger.OpenAsync(_plan, DataHash, 0, head: null);
+        for (long step = 1; step <= _plan.Windows.StepsPerEpoch; step++) await ledger.AppendAsync(step, step == 1 ? [] : await ComputeAsync(step));
+        await ledger.AppendAsync(ledger.Step, await ComputeAsync(ledger.Step));
+        Assert.Equal(1 + ledger.Step, File.ReadLines(_folder.File(LedgerFile.FileName)).Count());
+        Assert.False(await ledger.RecordsSeenExactlyOnceAsync());
+        ledger = await RunLedger.OpenAsync(_plan, DataHash, ledger.Step, ledger.Head);
+        Assert.Equal(_plan.Windows.StepsPerEpoch, ledger.Step);
     }
 
     [Fact]
@@ -71,6 +85,8 @@ public sealed class RunLedgerTests : IDisposable
         await ledger.AppendAsync(2, computed[1]);
 
         ledger = await RunLedger.OpenAsync(_plan, DataHash, 2, heads[2]);
+        await ledger.AppendAsync(2, computed[1]);
+        Assert.Equal((2, heads[2]), (ledger.Step, ledger.Head));
         await ledger.AppendAsync(3, computed[2]);
         Assert.Equal(heads[3], ledger.Head);
         Assert.True(await ledger.RecordsSeenExactlyOnceAsync());

@@ -7,7 +7,7 @@ namespace GenSlmOrleans.Formats;
 /// <summary>One optimizer step in a ledger.</summary>
 /// <param name="Step">Counts from 1.</param>
 /// <param name="Epoch">From 0.</param>
-/// <param name="Shards">A digest for each shard, see <see cref="StepDigest"/>.</param>
+/// <param name="Shards">A digest for each shard, see <see cref="StepDigest"/>; none when the step was skipped and no record entered.</param>
 /// <param name="Head">The chain's head after the step.</param>
 public sealed record LedgerEntry(long Step, int Epoch, byte[][] Shards, byte[] Head)
 {

@@ -63,19 +63,16 @@ public sealed class LedgerFile
     /// <summary>Records a step. Recording the last step again, with the same digests, changes nothing.</summary>
     /// <param name="step">The step after <see cref="Step"/>, or <see cref="Step"/> itself.</param>
     /// <param name="epoch">Its epoch, from 0.</param>
-    /// <param name="shards">A digest for each shard, in shard order.</param>
+    /// <param name="shards">A digest for each shard, in shard order; none when the step was skipped and no record entered.</param>
     /// <exception cref="LedgerException">Another step was expected, the step is recorded with other records, or the file is not as it was left.</exception>
     /// <exception cref="ArgumentException">There are not as many digests as shards, or one has not 32 bytes.</exception>
     public void Append(long step, int epoch, IReadOnlyList<byte[]> shards)
     {
-        if (shards.Count != Identity.Shards) throw new ArgumentException($"Step {step} has {shards.Count} digests; expected one for each of {Identity.Shards} shards.", nameof(shards));
+        if (shards.Count != Identity.Shards && shards.Count != 0)
+            throw new ArgumentException($"Step {step} has {shards.Count} digests; expected one for each of {Identity.Shards} shards, or none.", nameof(shards));
         var digest = StepDigest.OfStep(step, shards);
-        if (step == Step && step > Identity.After)
-        {
-            if (StepDigest.NextHead(_headBefore, digest).AsSpan().SequenceEqual(_head)) return;
-            throw new LedgerException($"{_path} has step {step} with other records than those that are recorded now.");
-        }
-
+        if (step == Step && StepDigest.NextHead(_headBefore, digest).AsSpan().SequenceEqual(_head)) return;
+        if (step == Step && step > Identity.After) throw new LedgerException($"{_path} has step {step} with other records than those that are recorded now.");
         if (step != Step + 1) throw new LedgerException($"{_path} is at step {Step}; expected step {Step + 1} next, not step {step}.");
         var entry = new LedgerEntry(step, epoch, [.. shards], StepDigest.NextHead(_head, digest));
         var line = entry.ToLine();
@@ -123,7 +120,7 @@ public sealed class LedgerFile
     {
         if (LedgerEntry.Parse(line.Bytes.Span) is not { } entry) throw new LedgerException($"{path} line {line.Number} is not a ledger's entry; expected step {place.Step + 1}.");
         if (entry.Step != place.Step + 1) throw new LedgerException($"{path} line {line.Number} has step {entry.Step}; expected step {place.Step + 1}.");
-        if (entry.Shards.Length != identity.Shards) throw new LedgerException($"{path} line {line.Number} has {entry.Shards.Length} shards; expected {identity.Shards}.");
+        if (entry.Shards.Length != identity.Shards && entry.Shards.Length != 0) throw new LedgerException($"{path} line {line.Number} has {entry.Shards.Length} shards; expected {identity.Shards}.");
         if (!StepDigest.NextHead(place.Head, entry.Digest()).AsSpan().SequenceEqual(entry.Head))
             throw new LedgerException($"{path} line {line.Number}: the head does not follow from the line before it; step {entry.Step} was altered.");
         return new Place(entry.Step, place.Head, entry.Head, line.End);

@@ -110,7 +110,9 @@ public sealed class LedgerVerification
         if (entry.Epoch != epoch) Find(entry.Step, null, $"{_path} line {line.Number}: step {entry.Step} is said to be of epoch {entry.Epoch}; expected {epoch}.");
         if (entry.Shards.Length != shards)
         {
-            Find(entry.Step, null, $"{_path} line {line.Number}: step {entry.Step} has {entry.Shards.Length} shards; expected {shards}.");
+            Find(entry.Step, null, entry.Shards.Length == 0
+                ? $"{_path} line {line.Number}: step {entry.Step} was skipped; none of its records entered a gradient."
+                : $"{_path} line {line.Number}: step {entry.Step} has {entry.Shards.Length} shards; expected {shards}.");
             return;
         }
 

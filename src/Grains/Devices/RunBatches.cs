@@ -9,7 +9,10 @@ public sealed class RunBatches(RunPlan plan, TokenStore store)
     private readonly StepRecords _records = new(plan.Data);
 
     /// <summary>Micro-batch <paramref name="index"/> of a shard's epoch.</summary>
-    public MicroBatch Training(int shard, int epoch, int index) => Assemble(_records.MicroBatch(shard, epoch, index).Span);
+    public MicroBatch Training(int shard, int epoch, int index) => Assemble(TrainingRecords(shard, epoch, index));
+
+    /// <summary>The records of micro-batch <paramref name="index"/> of a shard's epoch, as places in the data.</summary>
+    public ReadOnlySpan<int> TrainingRecords(int shard, int epoch, int index) => _records.MicroBatch(shard, epoch, index).Span;
 
     /// <summary>Validation batch <paramref name="index"/>, in file order.</summary>
     public MicroBatch Validation(int index)

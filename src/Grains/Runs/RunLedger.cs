@@ -6,20 +6,21 @@ using GenSlmOrleans.Grains.Checkpoints;
 namespace GenSlmOrleans.Grains.Runs;
 
 /// <summary>
-/// A run's ledger, as the run grain keeps it. A step is appended before it is applied, so that no applied step can be without its
-/// line; whoever comes back after a failure truncates to the step that the parameters are at. One call at a time; file work is
-/// done on the thread pool, never on a grain's scheduler.
+/// A run's ledger, as the grain keeps it that has the output folder. A step that was applied is appended; whoever takes over after
+/// a failure may append the last one again, and truncates to the step that the parameters have gone back to. One call at a
+/// time; file work is done on the thread pool, never on a grain's scheduler.
 /// </summary>
 public sealed class RunLedger
 {
     private readonly LedgerFile _file;
     private readonly LedgerPlan _plan;
+    private readonly StepRecords _records;
     private readonly string _path;
     private readonly string _output;
 
-    private RunLedger(LedgerFile file, LedgerPlan plan, string path, string output)
+    private RunLedger(LedgerFile file, LedgerPlan plan, StepRecords records, string path, string output)
     {
-        (_file, _plan, _path, _output) = (file, plan, path, output);
+        (_file, _plan, _records, _path, _output) = (file, plan, records, path, output);
         Head = file.Head;
     }
 
@@ -39,29 +40,44 @@ public sealed class RunLedger
     {
         var output = plan.Spec.Output;
         var path = Path.Combine(output, LedgerFile.FileName);
-        var expected = new LedgerPlan(Identity(plan, dataHash), plan.Split.Training, plan.Windows.StepsPerEpoch, new StepRecords(plan.Data).Window);
-        return new RunLedger(await OnThreadPoolAsync(output, () => LedgerFile.Open(path, expected.Identity, step, head)), expected, path, output);
+        var records = new StepRecords(plan.Data);
+        var expected = new LedgerPlan(Identity(plan, dataHash), plan.Split.Training, plan.Windows.StepsPerEpoch, records.Window);
+        var file = await OnThreadPoolAsync(output, () => LedgerFile.Open(path, expected.Identity, step, head));
+        return new RunLedger(file, expected, records, path, output);
     }
 
     /// <summary>
     /// Records what the shards computed for a step, after comparing it with what they had to compute. Repeating the last step
-    /// changes nothing. Call it when all contributions are there and before any partition applies them.
+    /// changes nothing.
     /// </summary>
-    /// <param name="step">The step after <see cref="Step"/>.</param>
-    /// <param name="shardDigests"><see cref="ShardTotals.RecordsDigest"/> of every shard, in shard order.</param>
+    /// <param name="step">The step after <see cref="Step"/>, or that step again.</param>
+    /// <param name="shardDigests"><see cref="ShardTotals.RecordsDigest"/> of every shard, in shard order; none when the step was skipped.</param>
     /// <exception cref="RunFailedException">A shard computed other records than it had to; nothing was recorded.</exception>
     /// <exception cref="RunInputException">The file is not as it was left, or the disk is full.</exception>
     public async Task AppendAsync(long step, IReadOnlyList<byte[]> shardDigests)
     {
         await OnThreadPoolAsync(_output, () =>
         {
-            for (int shard = 0; shard < shardDigests.Count; shard++)
-                if (!_plan.Digest(step, shard).AsSpan().SequenceEqual(shardDigests[shard]))
-                    throw new RunFailedException($"Step {step}: shard {shard} computed other records than the run's settings and data give; the step was not recorded and must not be applied.");
+            if (Objection(_records, step, shardDigests) is { } objection) throw new RunFailedException($"{objection} It was not recorded.");
             _file.Append(step, _plan.EpochOf(step), shardDigests);
             return 0;
         });
         Head = _file.Head;
+    }
+
+    /// <summary>
+    /// Whether what the shards computed is what they had to compute: null, or a sentence that names step and shard. For the driver
+    /// to ask before a step is applied.
+    /// </summary>
+    /// <param name="records">Of the run's plan.</param>
+    /// <param name="step">The step.</param>
+    /// <param name="shardDigests"><see cref="ShardTotals.RecordsDigest"/> of the shards, in shard order.</param>
+    public static string? Objection(StepRecords records, long step, IReadOnlyList<byte[]> shardDigests)
+    {
+        for (int shard = 0; shard < shardDigests.Count; shard++)
+            if (!StepDigest.OfShard(records.Window(step, shard).Span).AsSpan().SequenceEqual(shardDigests[shard]))
+                return $"Step {step}: shard {shard} computed other records than the run's settings and data give.";
+        return null;
     }
 
     /// <summary>Goes back to <paramref name="step"/>, to which the parameters have gone back.</summary>
@@ -88,11 +104,14 @@ public sealed class RunLedger
 
     /// <summary>
     /// Reads the whole ledger again, trusting nothing in it, and says whether every training record was seen exactly once in every
-    /// complete epoch and at most once in one that is not.
+    /// complete epoch and at most once in one that is not; null when all is well but no epoch is complete.
     /// </summary>
     /// <exception cref="RunInputException">The file is gone or cannot be read.</exception>
-    public Task<bool> RecordsSeenExactlyOnceAsync() =>
-        OnThreadPoolAsync(_output, () => LedgerVerification.Verify(_path, _plan, []).RecordsSeenExactlyOnce);
+    public Task<bool?> RecordsSeenExactlyOnceAsync() => OnThreadPoolAsync(_output, bool? () =>
+    {
+        var report = LedgerVerification.Verify(_path, _plan, []);
+        return report.RecordsSeenExactlyOnce && !report.Epochs.Any(epoch => epoch.IsComplete) ? null : report.RecordsSeenExactlyOnce;
+    });
 
     private static LedgerIdentity Identity(RunPlan plan, string dataHash) => new()
     {
