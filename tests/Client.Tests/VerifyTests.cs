@@ -87,6 +87,22 @@ public sealed class VerifyTests
     }
 
     [Fact]
+    public async Task A_run_in_its_first_epoch_is_verified_as_far_as_it_went()
+    {
+        using var folder = new TemporaryFolder();
+        WriteRun(folder);
+        Directory.Delete(folder.File("out/checkpoints"), recursive: true);
+        var path = folder.File("out/ledger.jsonl");
+        File.WriteAllText(path, string.Join('\n', File.ReadAllLines(path)[..4])[..^9]);
+        var (exitCode, output, _) = await CapturedConsole.RunAsync("verify", folder.File("out"));
+        Assert.Equal(0, exitCode);
+        Assert.Contains("ledger       2 of 6 steps", output);
+        Assert.Contains("note         the last line was cut off by a crash", output);
+        Assert.Contains("1             16        12         4         0  (in part)\n", output);
+        Assert.EndsWith("verified     no training record more than once so far; no epoch is complete\n", output);
+    }
+
+    [Fact]
     public async Task Settings_and_checkpoints_that_are_not_the_ledgers_fail()
     {
         using var folder = new TemporaryFolder();

@@ -52,19 +52,25 @@ internal static class VerificationText
         text.Append('\n');
         foreach (var finding in report.Findings) text.Append("wrong        ").Append(finding.Sentence).Append('\n');
         if (report.FindingCount > report.Findings.Length) text.Append(EventText.Invariant($"wrong        {report.FindingCount - report.Findings.Length:N0} more\n"));
-        text.Append(report.RecordsSeenExactlyOnce ? "verified     every training record exactly once an epoch, none lost, none repeated" : "NOT verified");
-        return text.ToString();
+        return text.Append(Outcome(report)).ToString();
     }
 
     /// <summary>Why the verification failed: the first thing that is wrong.</summary>
     public static string Verdict(LedgerReport report)
     {
         if (report.Findings.FirstOrDefault() is { } first)
-            return report.FindingCount == 1 ? first.Sentence : EventText.Invariant($"{first.Sentence} {report.FindingCount - 1:N0} more like it.");
+            return report.FindingCount == 1 ? first.Sentence : EventText.Invariant($"{first.Sentence} In all, {report.FindingCount:N0} things are wrong.");
         var epoch = report.Epochs.First(epoch => !epoch.IsSound);
         return EventText.Invariant($"In epoch {epoch.Epoch + 1}, {epoch.Never:N0} records were never seen and {epoch.Repeated:N0} more than once; expected each exactly once.");
     }
 
+    private static string Outcome(LedgerReport report) => report switch
+    {
+        { RecordsSeenExactlyOnce: false } => "NOT verified",
+        _ when report.Epochs.Any(epoch => epoch.IsComplete) => "verified     every training record exactly once an epoch, none lost, none repeated",
+        _ => "verified     no training record more than once so far; no epoch is complete",
+    };
+
     private static string Older(RecordedRun run) =>
-        run.Checkpoints.Count(checkpoint => checkpoint.Head is null) is var older and > 0 ? $"; {older} were written before there were ledgers" : "";
+        run.Checkpoints.Count(checkpoint => checkpoint.Head is null) is var older and > 0 ? $"; {older} from before there were ledgers" : "";
 }
