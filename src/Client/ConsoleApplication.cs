@@ -35,7 +35,7 @@ internal static class ConsoleApplication
 
     private static (string Text, int ExitCode)? SentenceOf(Exception exception) => exception switch
     {
-        UsageException or RunInputException or FastaException or WeightFileException => (exception.Message, ExitCode.BadInput),
+        UsageException or RunInputException or FastaException or WeightFileException or LedgerException => (exception.Message, ExitCode.BadInput),
         ClusterException => (exception.Message, ExitCode.ClusterUnreachable),
         _ => null,
     };

@@ -39,6 +39,10 @@ public sealed record CheckpointManifest
     public string WeightsSha256 { get; init; } = "";
     public ImmutableArray<CheckpointPart> Parts { get; init; } = [];
 
+    /// <summary>Head of the run's ledger after <see cref="Step"/>, see <see cref="LedgerFile"/>; absent in checkpoints from before there were ledgers.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? LedgerHead { get; init; }
+
     /// <summary>What the run has to remember besides; its meaning belongs to the run.</summary>
     public JsonElement Progress { get; init; }
 

@@ -22,6 +22,9 @@ public sealed record MicroBatch(int RecordCount, int Columns, byte[] TokenIds, i
 
     public long PaddingTokens => TokenIds.Length - RealTokens;
 
+    /// <summary>Which records the rows are: places in the FASTA file, from 0; empty where the rows came from elsewhere.</summary>
+    public int[] Records { get; init; } = [];
+
     /// <summary>How many of the records were longer than the sequence limit.</summary>
     public int TruncatedRecords { get; init; }
 
@@ -41,6 +44,6 @@ public sealed record MicroBatch(int RecordCount, int Columns, byte[] TokenIds, i
         var ids = new byte[checked(records.Length * columns)];
         Array.Fill(ids, CodonVocabulary.PadId);
         for (int row = 0; row < records.Length; row++) store.Tokens(records[row])[..lengths[row]].CopyTo(ids.AsSpan(row * columns));
-        return new MicroBatch(records.Length, columns, ids, lengths) { TruncatedRecords = truncated };
+        return new MicroBatch(records.Length, columns, ids, lengths) { Records = records.ToArray(), TruncatedRecords = truncated };
     }
 }

@@ -20,11 +20,9 @@ public sealed class RunPlan
         SequenceLimit = SequenceLimitOf(spec, config);
         Layout = new ParameterLayout([.. GptNeoXStateDict.Describe(config).Select(tensor => new ParameterShape(tensor.Name, tensor.Shape))]);
         Tree = new ReductionTree(spec.Shards);
-        Split = DataSplit.Create(recordCount, spec.ValFraction, spec.Seed);
+        Data = new DataOrder(recordCount, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
         if (Split.Training.Length < spec.Shards)
             throw new RunInputException($"{spec.Data} has {recordCount} records, {Split.Training.Length} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
-        Order = new SamplingOrder(Split.Training, spec.Shards, spec.Seed, spec.Shuffle);
-        Windows = new WindowPlan([.. Enumerable.Range(0, spec.Shards).Select(Order.RecordCount)], spec.BatchSize, spec.AccumulationSteps);
         TotalSteps = Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);
         Schedule = new LearningRateSchedule(ScheduleOf(spec.Schedule), spec.LearningRate, spec.WarmupSteps, TotalSteps);
         Adam = new AdamOptions(WeightDecay: spec.WeightDecay, Decoupled: spec.Optimizer == OptimizerKind.AdamW);
@@ -45,11 +43,14 @@ public sealed class RunPlan
 
     public ReductionTree Tree { get; }
 
-    public DataSplit Split { get; }
+    /// <summary>Which records go where, as <c>genslm verify</c> computes it again.</summary>
+    public DataOrder Data { get; }
 
-    public SamplingOrder Order { get; }
+    public DataSplit Split => Data.Split;
 
-    public WindowPlan Windows { get; }
+    public SamplingOrder Order => Data.Sampling;
+
+    public WindowPlan Windows => Data.Windows;
 
     public long TotalSteps { get; }
 

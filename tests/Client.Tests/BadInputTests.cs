@@ -130,6 +130,7 @@ public sealed class BadInputTests
     [InlineData("--help")]
     [InlineData("train", "--help")]
     [InlineData("resume", "--help")]
+    [InlineData("verify", "--help")]
     public async Task Help_begins_with_an_example(params string[] arguments)
     {
         var (exitCode, output, errors) = await CapturedConsole.RunAsync(arguments);

@@ -68,7 +68,7 @@ public sealed class PartitionStateTests
         using var before = state.Copy(BlockKind.Parameters, 0, 7);
         Contribute(state, new TreeNode(0, 0), Gradient(1));
         state.Reduce();
-        state.Apply(Request(8) with { Skip = true });
+        state.Apply(Request(8, skip: true));
         using var after = state.Copy(BlockKind.Parameters, 0, 8);
         Assert.Equal(before.Values.ToArray(), after.Values.ToArray());
     }
@@ -126,7 +126,7 @@ public sealed class PartitionStateTests
 
     private static ShardTotals[] Totals(int first, int end) => [.. Enumerable.Range(first, end - first).Select(shard => new ShardTotals(shard, 1, 1, 1, 1, 1, 0))];
 
-    private static ApplyRequest Request(long step) => new(new Fence("r", step, 1), 1e-3, 0.5, new StepRecord(new TrainingProgress { Step = step }, new MetricLine(), []), Skip: false);
+    private static ApplyRequest Request(long step, bool skip = false) => new(new Fence("r", step, 1), 1e-3, 0.5, new StepRecord(new TrainingProgress { Step = step }, new MetricLine(), [], Skipped: skip));
 
     private static float[] TreeSum(int[] shards)
     {

@@ -1,3 +1,5 @@
+using GenSlmOrleans.Genomics;
+
 namespace GenSlmOrleans.Training.Tests;
 
 /// <summary>The model w·x with half the squared error a token, whose gradient is known; records are lists of tokens (x, y).</summary>

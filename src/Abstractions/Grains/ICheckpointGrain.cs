@@ -52,9 +52,11 @@ public interface ICheckpointGrain : IGrainWithStringKey
     [Alias("open"), ResponseTimeout(LongCall.Timeout)]
     Task<CheckpointInventory> OpenAsync(Fence fence, string instance, RunSubmission submission, DataSummary data);
 
-    /// <summary>Cuts metrics and ledger back to the step that the run goes on from.</summary>
+    /// <summary>Cuts metrics and ledger back to the step that the run goes on from, and sees to it that they have that step.</summary>
+    /// <param name="fence">Run, the step, generation.</param>
+    /// <param name="last">The step's record, when it was not read from a checkpoint.</param>
     [Alias("cut"), ResponseTimeout(LongCall.Timeout)]
-    Task CutAsync(Fence fence);
+    Task CutAsync(Fence fence, StepRecord? last);
 
     /// <summary>Puts the last checkpoint's parameters and moments, or the spec's weights, into the partitions.</summary>
     [Alias("restore"), ResponseTimeout(LongCall.Timeout)]

@@ -44,7 +44,11 @@ public sealed record ShardTotals(
     [property: Id(3)] long LossTokens,
     [property: Id(4)] int MicroBatches,
     [property: Id(5)] long RealTokens,
-    [property: Id(6)] long PaddingTokens);
+    [property: Id(6)] long PaddingTokens)
+{
+    /// <summary>SHA-256 over the ids of the records that were computed, in their order: the shard's digest in the run's ledger; 32 bytes.</summary>
+    [Id(7)] public byte[] RecordsDigest { get; init; } = [];
+}
 
 /// <summary>What a device did of a window.</summary>
 /// <param name="Shards">The shards it kept: their contributions are with the partitions.</param>

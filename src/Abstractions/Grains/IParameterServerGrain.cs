@@ -82,23 +82,25 @@ public sealed record ReductionReport(
 /// <param name="Progress">The run's progress after the step.</param>
 /// <param name="Line">Its line of metrics.jsonl.</param>
 /// <param name="Shards">What each shard put in.</param>
+/// <param name="Skipped">Its gradient was not finite and it changed nothing.</param>
 [GenerateSerializer, Immutable, Alias("genslm.StepRecord")]
 public sealed record StepRecord(
-    [property: Id(0)] TrainingProgress Progress, [property: Id(1)] MetricLine Line, [property: Id(2)] ImmutableArray<ShardTotals> Shards);
+    [property: Id(0)] TrainingProgress Progress,
+    [property: Id(1)] MetricLine Line,
+    [property: Id(2)] ImmutableArray<ShardTotals> Shards,
+    [property: Id(3)] bool Skipped);
 
 /// <summary>What one application of Adam needs besides the gradient.</summary>
 /// <param name="Fence">Run, step, generation.</param>
 /// <param name="LearningRate">Of this step.</param>
 /// <param name="GradientFactor">Window factor times clip factor.</param>
-/// <param name="Record">What the step was.</param>
-/// <param name="Skip">Leave parameters and moments as they are and only count the step: its gradient was not finite.</param>
+/// <param name="Record">What the step was; when skipped, parameters and moments stay as they are and the step is only counted.</param>
 [GenerateSerializer, Immutable, Alias("genslm.ApplyRequest")]
 public sealed record ApplyRequest(
     [property: Id(0)] Fence Fence,
     [property: Id(1)] double LearningRate,
     [property: Id(2)] double GradientFactor,
-    [property: Id(3)] StepRecord Record,
-    [property: Id(4)] bool Skip);
+    [property: Id(3)] StepRecord Record);
 
 /// <summary>What a copy of a partition is, for a driver that takes over.</summary>
 /// <param name="Holds">Whether it holds the run's parameters at all.</param>

@@ -29,6 +29,11 @@ internal static class Summary
             BestCheckpoint = NullIfEmpty(status.BestCheckpoint),
             Exported = NullIfEmpty(status.Exported),
             WeightsSha256 = NullIfEmpty(status.WeightsSha256),
+            status.RecordsSeenExactlyOnce,
+            LedgerHead = NullIfEmpty(status.LedgerHead),
+            status.ShardsReassigned,
+            status.RepeatedMicroBatches,
+            status.ReplayedSteps,
         },
         Options);
 

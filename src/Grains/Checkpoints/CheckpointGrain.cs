@@ -3,6 +3,7 @@ using GenSlmOrleans.Formats;
 using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains.Devices;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Runs;
 using GenSlmOrleans.Training;
 using Microsoft.Extensions.Logging;
 using Orleans.Placement;
@@ -42,6 +43,8 @@ public sealed class CheckpointGrain(
     private CheckpointFolder? _checkpoints;
     private List<CheckpointEntry> _entries = [];
     private RunPlan? _plan;
+    private RunLedger? _ledger;
+    private string _dataHash = "";
     private Fence _opened;
 
     public Task<CheckpointInventory> OpenAsync(Fence fence, string instance, RunSubmission submission, DataSummary data) => Sentences(async () =>
@@ -50,16 +53,21 @@ public sealed class CheckpointGrain(
         var config = HuggingFaceConfig.Parse(submission.ModelConfig);
         _plan = new RunPlan(submission.Spec, config, data.RecordCount);
         await Task.Run(() => Open(fence, instance, submission, data));
-        _opened = fence;
+        (_opened, _dataHash, _ledger) = (fence, data.Hash, null);
         DelayDeactivation(TimeSpan.MaxValue);
         return Inventory();
     });
 
-    public Task CutAsync(Fence fence) => Sentences(async () =>
+    public Task CutAsync(Fence fence, StepRecord? last) => Sentences(async () =>
     {
         CheckOpened(fence);
         var output = Output;
         await Task.Run(() => output.CutMetrics(fence.Step));
+        // A step that the partitions have seen may not have been recorded: the ledger is opened before it.
+        long step = last is null ? fence.Step : fence.Step - 1;
+        var head = _entries.Find(entry => entry.Step == step) is { } entry ? Checkpoints.Manifest(entry).LedgerHead : null;
+        _ledger = await RunLedger.OpenAsync(Plan, _dataHash, step, head);
+        if (last is not null) await RecordAsync(last);
         return 0;
     });
 
@@ -86,8 +94,7 @@ public sealed class CheckpointGrain(
     public Task RecordStepAsync(Fence fence, StepRecord record) => Sentences(async () =>
     {
         CheckOpened(fence);
-        var output = Output;
-        await Task.Run(() => output.AppendMetric(record.Line));
+        await RecordAsync(record);
         return 0;
     });
 
@@ -111,7 +118,8 @@ public sealed class CheckpointGrain(
         var writer = new CheckpointWriter(Plan, (kind, block) => transfer.FetchAsync(request.Partitions.Owner(block), request.Fence, kind, block));
         using (var folder = await Task.Run(() => AtomicFolder.Create(Path.Combine(Checkpoints.FullPath, name))))
         {
-            await writer.WriteAsync(folder, request);
+            await Ledger.FlushAsync();
+            await writer.WriteAsync(folder, request, Ledger.Head);
             await PointAtAsync([.. _entries, written]);
             await Task.Run(() =>
             {
@@ -127,15 +135,12 @@ public sealed class CheckpointGrain(
         return Inventory();
     });
 
-    public Task<ExportReport> ExportAsync(Fence fence) => Sentences(() =>
+    public Task<ExportReport> ExportAsync(Fence fence) => Sentences(async () =>
     {
         CheckOpened(fence);
-        return Task.Run(() =>
-        {
-            var last = BestCheckpoints.Last(_entries) ?? throw new RunInputException($"Run {fence.RunId} has no checkpoint to export yet.");
-            var path = StateDictExport.Write(Plan, Checkpoints, BestCheckpoints.Best(_entries) ?? last);
-            return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256, "", null);
-        });
+        var last = BestCheckpoints.Last(_entries) ?? throw new RunInputException($"Run {fence.RunId} has no checkpoint to export yet.");
+        var path = await Task.Run(() => StateDictExport.Write(Plan, Checkpoints, BestCheckpoints.Best(_entries) ?? last));
+        return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256, Ledger.Head, await Ledger.RecordsSeenExactlyOnceAsync());
     });
 
     public Task CloseAsync(Fence fence)
@@ -267,6 +272,15 @@ public sealed class CheckpointGrain(
             last is null ? "" : Checkpoints.PathOf(last),
             best is null ? "" : Checkpoints.PathOf(best));
     }
+
+    private async Task RecordAsync(StepRecord record)
+    {
+        var output = Output;
+        await Task.Run(() => output.AppendMetric(record.Line));
+        await Ledger.AppendAsync(record.Progress.Step, record.Skipped ? [] : [.. record.Shards.Select(shard => shard.RecordsDigest)]);
+    }
+
+    private RunLedger Ledger => _ledger ?? throw NotOpened;
 
     private OutputFolder Output => _output ?? throw NotOpened;
 

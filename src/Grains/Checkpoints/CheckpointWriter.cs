@@ -19,7 +19,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
     private readonly List<CheckpointPart> _parts = [];
 
     /// <summary>Writes <paramref name="request"/>'s checkpoint into <paramref name="folder"/>, which has yet to be given its name.</summary>
-    public async Task WriteAsync(AtomicFolder folder, CheckpointRequest request)
+    public async Task WriteAsync(AtomicFolder folder, CheckpointRequest request, string ledgerHead)
     {
         var ranges = PartRanges();
         int partCount = 3 * ranges.Count;
@@ -35,7 +35,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
         await Task.Run(() =>
         {
             using var stream = folder.CreateFile(CheckpointManifest.FileName);
-            Manifest(request, sha256.GetHashAndReset()).Write(stream);
+            Manifest(request, sha256.GetHashAndReset(), ledgerHead).Write(stream);
         });
     }
 
@@ -91,7 +91,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
         return ranges;
     }
 
-    private CheckpointManifest Manifest(CheckpointRequest request, byte[] sha256) => new()
+    private CheckpointManifest Manifest(CheckpointRequest request, byte[] sha256, string ledgerHead) => new()
     {
         RunId = request.Fence.RunId,
         Step = request.Fence.Step,
@@ -99,6 +99,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
         ValidationLoss = request.ValidationLoss,
         ParameterCount = plan.Layout.ParameterCount,
         WeightsSha256 = Convert.ToHexStringLower(sha256),
+        LedgerHead = ledgerHead,
         Parts = [.. _parts],
         Progress = JsonSerializer.SerializeToElement(request.Progress, RunSpec.JsonOptions),
     };

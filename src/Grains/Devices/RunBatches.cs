@@ -6,17 +6,13 @@ namespace GenSlmOrleans.Grains.Devices;
 /// <summary>The micro-batches of a run, each a pure function of its place. Used on one device thread at a time.</summary>
 public sealed class RunBatches(RunPlan plan, TokenStore store)
 {
-    private readonly Dictionary<int, (int Epoch, int[] Records)> _orders = [];
+    private readonly StepRecords _records = new(plan.Data);
 
     /// <summary>Micro-batch <paramref name="index"/> of a shard's epoch.</summary>
     public MicroBatch Training(int shard, int epoch, int index) => Assemble(TrainingRecords(shard, epoch, index));
 
     /// <summary>The records of micro-batch <paramref name="index"/> of a shard's epoch, as places in the data.</summary>
-    public ReadOnlySpan<int> TrainingRecords(int shard, int epoch, int index)
-    {
-        var range = plan.Windows.Records(shard, index);
-        return EpochOrder(shard, epoch).AsSpan(range.First, range.Count);
-    }
+    public ReadOnlySpan<int> TrainingRecords(int shard, int epoch, int index) => _records.MicroBatch(shard, epoch, index).Span;
 
     /// <summary>One record by itself.</summary>
     public MicroBatch Single(int record) => Assemble([record]);
@@ -27,14 +23,6 @@ public sealed class RunBatches(RunPlan plan, TokenStore store)
         int first = index * plan.Spec.BatchSize;
         int count = Math.Min(plan.Spec.BatchSize, plan.Split.Validation.Length - first);
         return Assemble(plan.Split.Validation.AsSpan(first, count));
-    }
-
-    private int[] EpochOrder(int shard, int epoch)
-    {
-        if (_orders.TryGetValue(shard, out var known) && known.Epoch == epoch) return known.Records;
-        var records = plan.Order.Epoch(shard, epoch);
-        _orders[shard] = (epoch, records);
-        return records;
     }
 
     private MicroBatch Assemble(ReadOnlySpan<int> records) => MicroBatch.Assemble(

@@ -1,4 +1,5 @@
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Formats;
 using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Model;
 using GenSlmOrleans.Training;
@@ -109,6 +110,7 @@ internal sealed class RunReplica : IAsyncDisposable
         var gradient = _replica.RentGradient();
         var range = Plan.Windows.MicroBatches(shard, position.Window);
         var totals = new ShardTotals(shard, 0, 0, 0, 0, 0, 0);
+        using var digest = new WindowDigest();
         for (int index = range.First; index < range.First + range.Count; index++)
         {
             _released.Token.ThrowIfCancellationRequested();
@@ -116,6 +118,7 @@ internal sealed class RunReplica : IAsyncDisposable
             long targets = CausalLoss.CountTargets(batch, PadTokensOf(Plan.Spec));
             float factor = GradientScale.MicroBatchFactor(Plan.Scaling, targets, Plan.Spec.AccumulationSteps);
             var loss = _replica.Accumulate(batch, factor, gradient);
+            digest.Append(batch.Records);
             totals = totals with
             {
                 LossSum = totals.LossSum + loss.LossSum,
@@ -128,7 +131,7 @@ internal sealed class RunReplica : IAsyncDisposable
             Interlocked.Increment(ref _microBatchesDone);
         }
 
-        return (totals, gradient);
+        return (totals with { RecordsDigest = digest.Finish() }, gradient);
     }
 
     private NonFiniteRecord? FindNonFinite(ShardRange shards, StepPosition position)

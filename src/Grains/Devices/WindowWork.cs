@@ -1,4 +1,5 @@
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Model;
 using GenSlmOrleans.Training;

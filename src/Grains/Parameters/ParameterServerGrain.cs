@@ -30,7 +30,7 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
         // While it was made, another driver may have taken over.
         partitions.CheckGeneration(setup.Fence);
         var held = new HeldPartition(state);
-        if (setup.Last is { } last) held.Applied = new ApplyRequest(setup.Fence, 0, 0, last, Skip: false);
+        if (setup.Last is { } last) held.Applied = new ApplyRequest(setup.Fence, 0, 0, last);
         if (setup.Source == PartitionSource.Holder) held.Filled = CopyAsync(held, setup);
         partitions.Hold(this.GetPrimaryKeyString(), held);
     }

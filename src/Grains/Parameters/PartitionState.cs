@@ -112,7 +112,7 @@ internal sealed class PartitionState
             {
                 if (block.Version >= request.Fence.Step) return;
                 var gradient = block.Reduced ?? throw new InvalidOperationException($"Block {block.Index} is applied before it is reduced.");
-                if (!request.Skip) FusedAdam.Apply(block.Parameters, block.FirstMoment, block.SecondMoment, gradient.AsSpan(0, block.Length), step);
+                if (!request.Record.Skipped) FusedAdam.Apply(block.Parameters, block.FirstMoment, block.SecondMoment, gradient.AsSpan(0, block.Length), step);
                 block.Reduced = null;
                 Block.ReturnBuffer(gradient);
                 block.Version = request.Fence.Step;

@@ -14,19 +14,20 @@ internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, strin
     private readonly ICheckpointGrain _grain = grains.GetGrain<ICheckpointGrain>(runId);
     private DataSummary? _data;
     private Fence _opened;
+    private StepRecord? _last;
 
     /// <summary>Takes the output folder for a generation.</summary>
     public async Task<CheckpointInventory> OpenAsync(Fence fence, DataSummary data)
     {
-        (_data, _opened) = (data, fence);
+        (_data, _opened, _last) = (data, fence, null);
         return await PatientlyAsync(grain => grain.OpenAsync(fence, instance, submission, data));
     }
 
     /// <summary>Cuts metrics and ledger back to the step that the run goes on from.</summary>
-    public Task CutAsync(Fence fence) => PatientlyAsync(async grain =>
+    public Task CutAsync(Fence fence, StepRecord? last) => PatientlyAsync(async grain =>
     {
-        await grain.CutAsync(fence);
-        _opened = fence;
+        await grain.CutAsync(fence, last);
+        (_opened, _last) = (fence, last);
         return true;
     });
 
@@ -39,7 +40,7 @@ internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, strin
     public Task RecordAsync(Fence fence, StepRecord record) => PatientlyAsync(async grain =>
     {
         await grain.RecordStepAsync(fence, record);
-        _opened = fence;
+        (_opened, _last) = (fence, record);
         return true;
     });
 
@@ -77,7 +78,7 @@ internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, strin
                 if (lost && _data is { } data)
                 {
                     await _grain.OpenAsync(_opened, instance, submission, data);
-                    await _grain.CutAsync(_opened);
+                    if (_opened.Step != long.MaxValue) await _grain.CutAsync(_opened, _last);
                 }
 
                 return await ask(_grain);

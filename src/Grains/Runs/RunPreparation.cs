@@ -80,7 +80,20 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
 
         var inventory = await OpenFolderAsync();
         if (Record.Partitions is { } known && await _partitions.AdoptAsync(Fence(0), known) is { } left && ProgressAfter(left.Step, left.Record, inventory) is { } progress)
-            return await TakeOverAsync(progress, left.Record, inventory);
+        {
+            try
+            {
+                return await TakeOverAsync(progress, left.Record, inventory);
+            }
+            catch (RunInputException exception)
+            {
+                // The ledger lacks steps that the partitions have seen: a disk was lost with its machine.
+                journal.Warn(exception.Message);
+                await CountGenerationAsync();
+                inventory = await OpenFolderAsync();
+            }
+        }
+
         return await BeginPatientlyAsync(inventory, first: true);
     }
 
@@ -141,8 +154,7 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
     {
         journal.Replanned($"taken over after step {progress.Step}; nothing is done again");
         var fence = Fence(progress.Step);
-        await _keeper!.CutAsync(fence);
-        if (last is not null) await _keeper.RecordAsync(fence, last);
+        await _keeper!.CutAsync(fence, last);
         await _pool!.UpdateAsync();
         await _pool.PreparedAsync();
         return Prepared(inventory, progress, last, goesOn: true);
@@ -193,7 +205,7 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
             throw new PartitionsLostException($"a silo was lost while the parameters were restored: {exception.Message}");
         }
 
-        await _keeper!.CutAsync(fence);
+        await _keeper!.CutAsync(fence, null);
         return Prepared(inventory, progress, null, goesOn: false);
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Training;
 
@@ -20,6 +21,7 @@ internal sealed class StepDriver(
     string runId, RunPlan plan, DevicePool pool, PartitionGroup partitions, Func<Task> replenish, RunJournal journal, ClusterMetrics metrics, TimeProvider time)
 {
     private readonly Dictionary<DeviceName, ShardRange> _nothing = [];
+    private readonly StepRecords _records = new(plan.Data);
 
     private long _shardsReassigned;
     private long _repeatedMicroBatches;
@@ -58,6 +60,7 @@ internal sealed class StepDriver(
             journal.Replanned($"step {fence.Step} lacks {string.Join(", ", shards)}; computed again");
         }
 
+        if (RunLedger.Objection(_records, fence.Step, [.. reduction.Totals.Select(shard => shard.RecordsDigest)]) is { } objection) throw new RunFailedException(objection);
         var totals = WindowTotals.SumInShardOrder([.. reduction.Totals.Select(TotalsOf)]);
         double windowFactor = GradientScale.WindowFactor(plan.Scaling, totals, plan.Spec.Shards);
         // Block norms add up in block order, however the blocks are partitioned.

@@ -191,8 +191,8 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
             GradientNorm = outcome.GradientNorm,
             Seconds = progress.Seconds - secondsBefore,
         };
-        var record = new StepRecord(progress, line, outcome.Shards);
-        await run.Driver.ApplyAsync(new ApplyRequest(fence, learningRate, outcome.GradientFactor, record, Skip: !outcome.IsFinite));
+        var record = new StepRecord(progress, line, outcome.Shards, Skipped: !outcome.IsFinite);
+        await run.Driver.ApplyAsync(new ApplyRequest(fence, learningRate, outcome.GradientFactor, record));
         (_progress, _last, _goesOn) = (progress, record, false);
         Journal.Stepped(run, progress, line);
         await run.Keeper.RecordAsync(fence, record);

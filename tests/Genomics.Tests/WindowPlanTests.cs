@@ -1,4 +1,4 @@
-namespace GenSlmOrleans.Training.Tests;
+namespace GenSlmOrleans.Genomics.Tests;
 
 public sealed class WindowPlanTests
 {

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace GenSlmOrleans.Training;
+namespace GenSlmOrleans.Genomics;
 
 /// <summary>Where a step is: epoch and window count from 0.</summary>
 public readonly record struct StepPosition(int Epoch, int Window, bool IsLastOfEpoch);

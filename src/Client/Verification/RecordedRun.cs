@@ -1,0 +1,80 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Client.Options;
+using GenSlmOrleans.Formats;
+using GenSlmOrleans.Genomics;
+
+namespace GenSlmOrleans.Client.Verification;
+
+/// <summary>A run as its output folder tells it, with the data it names: what its ledger is verified against.</summary>
+/// <param name="RunId">The run.</param>
+/// <param name="Data">The FASTA file.</param>
+/// <param name="Ledger">Path of the ledger.</param>
+/// <param name="Plan">What the ledger has to say, by run.json and data alone.</param>
+/// <param name="Checkpoints">The ledger heads in its checkpoints.</param>
+/// <param name="PlannedSteps">Optimizer steps of the whole run.</param>
+internal sealed record RecordedRun(
+    string RunId, string Data, string Ledger, LedgerPlan Plan, IReadOnlyList<CheckpointHead> Checkpoints, long PlannedSteps)
+{
+    /// <summary>Reads an output folder and the FASTA file; writes nothing.</summary>
+    /// <param name="output">The output folder.</param>
+    /// <param name="data">Where the FASTA file is now; null: where run.json says.</param>
+    /// <param name="ct">Ends the reading of the FASTA file.</param>
+    /// <exception cref="UsageException">There is no run or no ledger in the folder, run.json is damaged, or the data are not the run's.</exception>
+    /// <exception cref="FastaException">The FASTA file is missing or malformed.</exception>
+    /// <exception cref="WeightFileException">A checkpoint's manifest is damaged.</exception>
+    public static RecordedRun Read(string output, string? data, CancellationToken ct)
+    {
+        var file = Path.Combine(output, "run.json");
+        if (!File.Exists(file)) throw new UsageException($"{output} holds no run: there is no run.json in it. 'genslm verify' needs the output folder of a run.");
+        var ledger = Path.Combine(output, LedgerFile.FileName);
+        if (!File.Exists(ledger)) throw new UsageException($"{output} holds no {LedgerFile.FileName}: the run was made before there were ledgers, or the file is lost; there is nothing to verify.");
+
+        var spec = RunFile.Apply(new TrainSettings(), file).Spec;
+        if (spec.Validate().FirstOrDefault() is { } problem) throw new UsageException($"{file} is damaged: {problem}");
+        var (runId, dataHash) = Resolved(file);
+        spec = spec with { Data = data ?? spec.Data };
+        var found = FastaFingerprint.Of(spec.Data, ct);
+        if (found.Hash != dataHash)
+            throw new UsageException($"{spec.Data} is not the run's data: its hash is {found.Hash}, the run began with data of hash {dataHash}. Name the original by --data FILE.");
+
+        var order = new DataOrder(found.RecordCount, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
+        var plan = new LedgerPlan(Identity(spec, found), order.Split.Training, order.Windows.StepsPerEpoch, new StepRecords(order).Window);
+        long planned = order.Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);
+        return new RecordedRun(runId, spec.Data, ledger, plan, Heads(Path.Combine(output, "checkpoints")), planned);
+    }
+
+    private static LedgerIdentity Identity(RunSpec spec, FastaFingerprint data) => new()
+    {
+        DataHash = data.Hash,
+        Records = data.RecordCount,
+        Seed = spec.Seed,
+        ValFraction = spec.ValFraction,
+        Shuffle = spec.Shuffle,
+        Shards = spec.Shards,
+        BatchSize = spec.BatchSize,
+        AccumulationSteps = spec.AccumulationSteps,
+    };
+
+    private static (string RunId, string DataHash) Resolved(string file)
+    {
+        try
+        {
+            var resolved = JsonNode.Parse(File.ReadAllBytes(file))?["resolved"];
+            if (resolved?["runId"]?.GetValue<string>() is { } runId && resolved["dataHash"]?.GetValue<string>() is { } hash) return (runId, hash);
+            throw new UsageException($"{file} does not say which data the run began with; expected resolved.runId and resolved.dataHash, as a run writes them.");
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw new UsageException($"{file} is not what a run writes there: {exception.Message.ReplaceLineEndings(" ")}");
+        }
+    }
+
+    // What is being written or removed has a hidden name.
+    private static CheckpointHead[] Heads(string checkpoints) => !Directory.Exists(checkpoints) ? [] : [.. Directory.EnumerateDirectories(checkpoints)
+        .Where(folder => !Path.GetFileName(folder).StartsWith('.'))
+        .Select(folder => (Name: Path.GetFileName(folder), Manifest: CheckpointManifest.Read(folder)))
+        .Select(found => new CheckpointHead(found.Name, found.Manifest.Step, found.Manifest.LedgerHead))
+        .OrderBy(checkpoint => checkpoint.Step)];
+}
