@@ -7,7 +7,7 @@ namespace GenSlmOrleans.Model;
 /// <summary>Cross-entropy of token t+1 from token t, as a sum over the tokens that count.</summary>
 public static class CausalLoss
 {
-    private const long Ignored = -100;
+    internal const long Ignored = -100;
 
     /// <summary>How many tokens of the micro-batch are predicted and counted.</summary>
     public static long CountTargets(MicroBatch batch, PadTokens padTokens) => padTokens == PadTokens.Count
@@ -23,7 +23,7 @@ public static class CausalLoss
         long targets = ids_BT.shape[1] - 1, words = logits_BTV.shape[2];
         var labels_BT = ids_BT.narrow(1, 1, targets);
         if (padTokens == PadTokens.Ignore)
-            labels_BT = labels_BT.masked_fill(realTokens_BT.narrow(1, 1, targets).logical_not(), Ignored);
+            labels_BT = labels_BT.masked_fill(realTokens_BT.narrow(1, 1, targets).logical_not(), LastingScalars.IgnoredLabel);
         var scores = logits_BTV.narrow(1, 0, targets).reshape(-1, words).to(ScalarType.Float32);
         return functional.cross_entropy(scores, labels_BT.reshape(-1), ignore_index: Ignored, reduction: Reduction.Sum);
     }

@@ -55,12 +55,12 @@ public sealed class GptNeoX : IDisposable
             if (_config.UseParallelResidual)
             {
                 var mixed_BTD = MultiLayerPerceptron(Norm(x_BTD, layer.PostNormWeight, layer.PostNormBias), layer);
-                x_BTD = mixed_BTD + attended_BTD + x_BTD;
+                x_BTD = mixed_BTD.Plus(attended_BTD).Plus(x_BTD);
             }
             else
             {
-                x_BTD = attended_BTD + x_BTD;
-                x_BTD = MultiLayerPerceptron(Norm(x_BTD, layer.PostNormWeight, layer.PostNormBias), layer) + x_BTD;
+                x_BTD = attended_BTD.Plus(x_BTD);
+                x_BTD = MultiLayerPerceptron(Norm(x_BTD, layer.PostNormWeight, layer.PostNormBias), layer).Plus(x_BTD);
             }
         }
 

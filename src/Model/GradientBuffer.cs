@@ -18,7 +18,7 @@ public sealed class GradientBuffer : IDisposable
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        Values.add_(other.Values);
+        Values.add_(other.Values, LastingScalars.One);
     }
 
     /// <summary>Copies gradients <paramref name="offset"/>… to the host.</summary>

@@ -68,11 +68,11 @@ public sealed class Replica : IDisposable
         Target(gradient);
         using var scope = NewDisposeScope();
         var loss = Loss(batch);
-        (loss * lossFactor).backward();
+        loss.mul(tensor(lossFactor, device: _device)).backward();
         if (_microBatchGradient is not null)
         {
             using var noGradient = no_grad();
-            gradient.Values.add_(_microBatchGradient);
+            gradient.Values.add_(_microBatchGradient, LastingScalars.One);
             _microBatchGradient.zero_();
         }
 
@@ -118,7 +118,7 @@ public sealed class Replica : IDisposable
         for (int i = 0; i < ids.Length; i++) ids[i] = batch.TokenIds[i];
         var ids_BT = tensor(ids, [batch.RecordCount, batch.Columns], ScalarType.Int64, CPU).to(_device);
         var lengths_B1 = tensor(batch.Lengths, ScalarType.Int32, CPU).to(_device).unsqueeze(1);
-        var real_BT = arange(batch.Columns, ScalarType.Int32, _device).unsqueeze(0).lt(lengths_B1);
+        var real_BT = tensor(Enumerable.Range(0, batch.Columns).ToArray(), ScalarType.Int32, CPU).to(_device).unsqueeze(0).lt(lengths_B1);
         return (ids_BT, real_BT);
     }
 

@@ -26,17 +26,20 @@ internal sealed class RotaryTable(int rotaryDimensions, double rotaryBase, Scala
         long half = rotaryDimensions / 2, rest = x_BTN2H.shape[^1] - rotaryDimensions;
         var turning = x_BTN2H.narrow(-1, 0, rotaryDimensions);
         var swapped = cat([-turning.narrow(-1, half, half), turning.narrow(-1, 0, half)], -1);
-        var turned = (turning * cos_T11R) + (swapped * sin_T11R);
+        var turned = (turning * cos_T11R).Plus(swapped * sin_T11R);
         return rest == 0 ? turned : cat([turned, x_BTN2H.narrow(-1, rotaryDimensions, rest)], -1);
     }
+
+    // 0, step, 2 · step, …
+    private Tensor Places(int count, int step) => tensor(Enumerable.Range(0, count).Select(place => (float)(place * step)).ToArray(), ScalarType.Float32, CPU).to(device);
 
     private void Grow(long tokens)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var exponents = arange(0, rotaryDimensions, 2, ScalarType.Float32, device) / rotaryDimensions;
+        var exponents = Places((rotaryDimensions + 1) / 2, 2) / tensor((float)rotaryDimensions, device: device);
         var frequencies = tensor(1f, device: device) / pow(tensor((float)rotaryBase, device: device), exponents);
-        var angles_TR = einsum("i,j->ij", arange(tokens, ScalarType.Float32, device), frequencies).repeat(1, 2);
+        var angles_TR = einsum("i,j->ij", Places((int)tokens, 1), frequencies).repeat(1, 2);
         _cos_T11R?.Dispose();
         _sin_T11R?.Dispose();
         _cos_T11R = angles_TR.cos().to(elementType).view(tokens, 1, 1, rotaryDimensions).DetachFromDisposeScope();

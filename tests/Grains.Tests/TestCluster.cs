@@ -97,6 +97,23 @@ internal sealed class TestCluster : IAsyncDisposable
         return await UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, $"the end of run {runId}");
     }
 
+    /// <summary>Asks again when the silo that was asked has died.</summary>
+    public static async Task<T> PatientlyAsync<T>(Func<Task<T>> ask)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        while (true)
+        {
+            try
+            {
+                return await ask().WaitAsync(TimeSpan.FromSeconds(5));
+            }
+            catch (Exception exception) when (exception is OrleansException or TimeoutException && !deadline.IsCancellationRequested)
+            {
+                await Task.Yield();
+            }
+        }
+    }
+
     /// <summary>Asks again and again until the answer is as wanted.</summary>
     public static async Task<T> UntilAsync<T>(Func<Task<T>> ask, Func<T, bool> wanted, string what)
     {

@@ -1,0 +1,97 @@
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Formats;
+
+namespace GenSlmOrleans.Grains.Tests;
+
+/// <summary>Silos come and go while a run trains; the bits are those of an undisturbed run on one silo.</summary>
+public sealed class ElasticRunTests
+{
+    private static readonly HuggingFaceConfig FourBlocks = ModelPresets.Find("tiny")! with { HiddenSize = 256, IntermediateSize = 1024, LayerCount = 4 };
+
+    private static string? s_expected;
+
+    [Fact]
+    public async Task A_silo_that_joins_gets_shards_and_partitions_and_changes_no_bit()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var run = await StartAsync(cluster);
+        await AtStepAsync(run, 3);
+        var name = await cluster.JoinAsync();
+        var joined = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver || status.Devices.Any(share => share.Silo == name), $"{name} to get shards");
+        Assert.Contains(joined.Devices, share => share.Silo == name);
+        await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver || status.Partitions.All(place => place.Holders.Contains(name)), $"{name} to stand by");
+        await EndsAsExpectedAsync(run);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_silo_that_is_killed_changes_no_bit(bool driver)
+    {
+        await using var cluster = await TestCluster.StartAsync(3);
+        var run = await StartAsync(cluster);
+        var status = await AtStepAsync(run, 4);
+        await cluster.KillAsync(cluster.Silos.First(name => name == status.Driver == driver));
+        var end = await EndsAsExpectedAsync(run);
+        Assert.Equal((0L, 0L), (end.RepeatedMicroBatches, end.ReplayedSteps));
+        if (!driver) Assert.Contains(end.Events, happened => happened.Kind == RunEventKind.SiloLost);
+    }
+
+    [Fact]
+    public async Task When_all_holders_of_a_partition_are_killed_the_run_goes_back_to_its_checkpoint_and_ends_in_the_same_bits()
+    {
+        await using var cluster = await TestCluster.StartAsync(3);
+        var run = await StartAsync(cluster);
+        var status = await AtStepAsync(run, 9);
+        var holders = status.Partitions[0].Holders;
+        Assert.Equal(2, holders.Length);
+        foreach (var name in holders) await cluster.KillAsync(name);
+        var end = await EndsAsExpectedAsync(run);
+        Assert.True(end.ReplayedSteps > 0 || end.Generation > 1, "nothing was done again");
+    }
+
+    [Fact]
+    public async Task A_run_that_is_paused_and_resumed_changes_no_bit()
+    {
+        await using var cluster = await TestCluster.StartAsync(2);
+        var run = await StartAsync(cluster);
+        await AtStepAsync(run, 5);
+        await run.PauseAsync();
+        var paused = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the pause");
+        Assert.Equal(RunState.Paused, paused.State);
+        await run.ResumeAsync();
+        await EndsAsExpectedAsync(run);
+    }
+
+    private static Task<ITrainingRunGrain> StartAsync(TestCluster cluster) => cluster.StartRunAsync("run", Spec(cluster), FourBlocks);
+
+    private static Task<RunStatus> AtStepAsync(ITrainingRunGrain run, long step) =>
+        TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.Step >= step || status.IsOver, $"step {step}");
+
+    private static async Task<RunStatus> EndsAsExpectedAsync(ITrainingRunGrain run)
+    {
+        s_expected ??= await UndisturbedAsync();
+        var end = await TestCluster.UntilAsync(() => TestCluster.PatientlyAsync(() => run.GetStatusAsync(0)), status => status.IsOver, "the run's end");
+        Assert.True(end.State == RunState.Completed, $"{end.State}: {end.Failure?.Message}");
+        Assert.Equal(s_expected, end.WeightsSha256);
+        Assert.True(end.RecordsSeenExactlyOnce);
+        return end;
+    }
+
+    private static async Task<string> UndisturbedAsync()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        return (await cluster.RunAsync("undisturbed", Spec(cluster), FourBlocks)).WeightsSha256;
+    }
+
+    // 24 steps of five shards each.
+    private static RunSpec Spec(TestCluster cluster) => new()
+    {
+        Data = cluster.Fasta(50, 60),
+        Shards = 5,
+        AccumulationSteps = 2,
+        LearningRate = 1e-3,
+        Epochs = 12,
+        GradientClip = 0.5,
+    };
+}
