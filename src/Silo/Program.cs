@@ -32,6 +32,7 @@ catch (Exception exception) when (exception is DllNotFoundException or TypeIniti
     return 1;
 }
 
+app.Services.GetRequiredService<ILogger<SiloSettings>>().Starting(settings.Name, settings.Address.ToString(), settings.SiloPort, settings.Deadlines);
 app.MapTelemetry();
 app.MapHealth();
 await app.RunAsync();
