@@ -14,11 +14,11 @@ catch (ArgumentException exception)
 
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.AddLogs();
+builder.AddDrain(settings);
 builder.AddCluster(settings);
 builder.AddCompute(settings);
 builder.AddTelemetry();
 builder.AddHealth(settings);
-if (settings.EndsWithParent) ParentWatch.Use(builder);
 
 var app = builder.Build();
 try

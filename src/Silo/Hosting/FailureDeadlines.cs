@@ -41,6 +41,9 @@ public sealed record FailureDeadlines
     /// <summary>How long a silo told to leave has to hand over what it holds. A setting of its own.</summary>
     public TimeSpan Drain { get; private init; }
 
+    /// <summary>How long a silo that has handed over has to stop in order: 10 s, or 5d where that is longer.</summary>
+    public TimeSpan Stop { get; private init; }
+
     /// <summary>The deadlines of a silo.</summary>
     /// <exception cref="ArgumentException">An inner deadline exceeds an outer one; the message names both.</exception>
     public static FailureDeadlines Derive(TimeSpan failureDetection, TimeSpan drainTimeout) => new FailureDeadlines(failureDetection)
@@ -53,6 +56,7 @@ public sealed record FailureDeadlines
         Call = Longer(TimeSpan.FromSeconds(30), 10 * failureDetection),
         Join = Longer(TimeSpan.FromSeconds(30), 10 * failureDetection),
         Drain = drainTimeout,
+        Stop = Longer(TimeSpan.FromSeconds(10), 5 * failureDetection),
     }.Checked();
 
     /// <summary>The same deadlines if each is at most the one that encloses it.</summary>
@@ -72,7 +76,7 @@ public sealed record FailureDeadlines
     /// <summary>All of them in one line, by name, in seconds.</summary>
     public override string ToString() => string.Join(", ", Order.Select(name => $"{name} {Text(Named[name](this))}"));
 
-    private static readonly ImmutableArray<string> Order = ["probe", "heartbeat", "failure-detection", "connect", "stale", "system call", "call", "join", "drain-timeout"];
+    private static readonly ImmutableArray<string> Order = ["probe", "heartbeat", "failure-detection", "connect", "stale", "system call", "call", "join", "drain-timeout", "stop"];
 
     private static readonly ImmutableDictionary<string, Func<FailureDeadlines, TimeSpan>> Named = new Dictionary<string, Func<FailureDeadlines, TimeSpan>>(StringComparer.Ordinal)
     {
@@ -85,6 +89,7 @@ public sealed record FailureDeadlines
         ["call"] = deadlines => deadlines.Call,
         ["join"] = deadlines => deadlines.Join,
         ["drain-timeout"] = deadlines => deadlines.Drain,
+        ["stop"] = deadlines => deadlines.Stop,
     }.ToImmutableDictionary();
 
     private static readonly ImmutableArray<(string Inner, string Outer)> Nesting =
@@ -95,6 +100,7 @@ public sealed record FailureDeadlines
         ("connect", "system call"),
         ("failure-detection", "system call"),
         ("system call", "call"),
+        ("failure-detection", "stop"),
         ("stale", "join"),
         ("system call", "join"),
         // A silo that leaves must outlast the death of the one it hands over to.

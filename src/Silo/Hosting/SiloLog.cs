@@ -5,4 +5,13 @@ internal static partial class SiloLog
 {
     [LoggerMessage(500, LogLevel.Information, "Silo {Name} at {Address}:{Port}; deadlines: {Deadlines}")]
     public static partial void Starting(this ILogger logger, string name, string address, int port, FailureDeadlines deadlines);
+
+    [LoggerMessage(501, LogLevel.Information, "Told to leave; handing over within {Seconds} s")]
+    public static partial void Draining(this ILogger logger, double seconds);
+
+    [LoggerMessage(502, LogLevel.Information, "All is handed over; leaving")]
+    public static partial void HandedOver(this ILogger logger);
+
+    [LoggerMessage(503, LogLevel.Warning, "Not all was handed over in time; leaving")]
+    public static partial void DrainTimedOut(this ILogger logger);
 }
