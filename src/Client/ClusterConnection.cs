@@ -11,8 +11,8 @@ namespace GenSlmOrleans.Client;
 /// <summary>A client connected to the gateways of a cluster.</summary>
 internal sealed class ClusterConnection : IAsyncDisposable
 {
-    /// <summary>The name of a cluster where none other is given.</summary>
-    public const string DefaultCluster = "genslm";
+    /// <summary>The name of a cluster where no other is given: GENSLM_CLUSTER, as a silo reads it, or genslm.</summary>
+    public static string DefaultCluster { get; } = Environment.GetEnvironmentVariable("GENSLM_CLUSTER") is { Length: > 0 } named ? named : "genslm";
 
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);

@@ -14,7 +14,7 @@ internal sealed class ChildProcess : IDisposable
     private readonly Process _process;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ChildProcess(Process process, string logPath)
+    private ChildProcess(Process process, string? logPath)
     {
         (_process, LogPath) = (process, logPath);
         process.Exited += (_, _) => _ended.TrySetResult();
@@ -22,16 +22,16 @@ internal sealed class ChildProcess : IDisposable
 
     public int Id => _process.Id;
 
-    /// <summary>Where its output goes.</summary>
-    public string LogPath { get; }
+    /// <summary>Where its output goes; null: where this console's goes.</summary>
+    public string? LogPath { get; }
 
     /// <summary>Completes when the process has ended.</summary>
     public Task Ended => _ended.Task;
 
     /// <summary>Starts <paramref name="program"/>, a .dll, with arguments and additions to the environment.</summary>
-    public static ChildProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, string logPath)
+    public static ChildProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, string? logPath)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(logPath)!);
+        if (logPath is not null) Directory.CreateDirectory(Path.GetDirectoryName(logPath)!);
         var start = StartInfo(logPath);
         foreach (var argument in (string[])[program, .. arguments]) start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment) start.Environment[name] = value;
@@ -42,8 +42,9 @@ internal sealed class ChildProcess : IDisposable
 
     // The shell gives way to the program, process id included; only it can hand a file over as standard output, and a pipe to
     // this console would break as soon as this console ends.
-    private static ProcessStartInfo StartInfo(string logPath)
+    private static ProcessStartInfo StartInfo(string? logPath)
     {
+        if (logPath is null) return new ProcessStartInfo(DotnetPath()) { UseShellExecute = false, RedirectStandardInput = true };
         if (OperatingSystem.IsWindows()) throw new ClusterException("Local clusters need a POSIX shell; on Windows, run genslm in WSL.");
         var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false, RedirectStandardInput = true };
         foreach (var argument in (string[])["-c", "exec \"$@\" >\"$0\" 2>&1", logPath, DotnetPath()]) start.ArgumentList.Add(argument);
@@ -60,6 +61,7 @@ internal sealed class ChildProcess : IDisposable
     /// <summary>What to say about a process that ended by itself.</summary>
     public string Obituary()
     {
+        if (LogPath is null) return $"exit code {_process.ExitCode}";
         var tail = File.Exists(LogPath) ? File.ReadLines(LogPath).TakeLast(LogLinesShown) : [];
         return $"exit code {_process.ExitCode}; its log is {LogPath}{string.Concat(tail.Select(line => $"\n  {line}"))}";
     }
@@ -68,7 +70,7 @@ internal sealed class ChildProcess : IDisposable
     public int ExitCode => _process.ExitCode;
 
     /// <summary>Ends the process at once.</summary>
-    public void Dispose()
+    public void Kill()
     {
         try
         {
@@ -79,7 +81,12 @@ internal sealed class ChildProcess : IDisposable
         {
             // It had ended already.
         }
+    }
 
+    /// <summary>Ends the process at once.</summary>
+    public void Dispose()
+    {
+        Kill();
         _process.Dispose();
     }
 

@@ -61,7 +61,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         if (_connection is not null) await _connection.DisposeAsync();
         if (_redis is null) return;
         // Garnet's memory goes with it; a server of the user's is left as it was.
-        if (_redis.Process is null) await _redis.ForgetAsync(_name);
+        if (_redis.Process is null) await RedisServer.ForgetAsync(_redis.Address, _name);
         await _redis.DisposeAsync();
     }
 }

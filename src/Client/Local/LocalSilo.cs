@@ -26,8 +26,8 @@ internal sealed class LocalSilo : IDisposable
     /// <summary>Starts a silo; <see cref="ReadyAsync"/> completes when it has joined.</summary>
     /// <param name="place">Its name, where it listens and what it joins.</param>
     /// <param name="sharesCores">Other silos compute on the same cores.</param>
-    /// <param name="logPath">Where its log goes.</param>
-    public static LocalSilo Start(SiloPlace place, bool sharesCores, string logPath) => new(place.Name, place.Ports, ChildProcess.Start(
+    /// <param name="logPath">Where its log goes; null: to this console.</param>
+    public static LocalSilo Start(SiloPlace place, bool sharesCores, string? logPath) => new(place.Name, place.Ports, ChildProcess.Start(
         SiloProgram(), ["--ends-with-parent", "true", .. place.Arguments()], Environment(sharesCores), logPath));
 
     /// <summary>Completes when the silo has joined its cluster and takes calls.</summary>
@@ -94,13 +94,14 @@ internal sealed class LocalSilo : IDisposable
 /// <param name="Redis">Where its cluster keeps membership and state; null: in memory, a cluster of one.</param>
 /// <param name="Cluster">Which cluster there.</param>
 /// <param name="Devices">Devices to offer, separated by commas; null: every GPU, or the CPU.</param>
-internal sealed record SiloPlace(string Name, SiloPorts Ports, string? Redis, string Cluster, string? Devices)
+/// <param name="Address">Where other silos reach it; null: on this machine only.</param>
+internal sealed record SiloPlace(string Name, SiloPorts Ports, string? Redis, string Cluster, string? Devices, string? Address = null)
 {
     public IEnumerable<string> Arguments()
     {
         List<(string Option, string? Value)> options =
         [
-            ("--name", Name), ("--cache", CacheFolder.Path), ("--cluster", Cluster), ("--redis", Redis), ("--devices", Devices),
+            ("--name", Name), ("--cache", CacheFolder.Path), ("--cluster", Cluster), ("--redis", Redis), ("--devices", Devices), ("--address", Address),
             ("--silo-port", Text(Ports.Silo)), ("--gateway-port", Text(Ports.Gateway)), ("--http-port", Text(Ports.Http)),
         ];
         return options.Where(option => option.Value is not null).SelectMany(option => (string[])[option.Option, option.Value!]);

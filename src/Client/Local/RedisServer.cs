@@ -68,10 +68,10 @@ internal sealed class RedisServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Removes what a cluster kept on the server.</summary>
-    public async Task ForgetAsync(string cluster)
+    /// <summary>Removes what a cluster kept on a server.</summary>
+    public static async Task ForgetAsync(string address, string cluster)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync(Parse(Address));
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(Parse(address));
         foreach (var server in connection.GetServers())
             await foreach (var key in server.KeysAsync(pattern: $"{cluster}/*")) await connection.GetDatabase().KeyDeleteAsync(key);
     }
