@@ -15,6 +15,7 @@ internal sealed class ClusterConnection : IAsyncDisposable
     public static string DefaultCluster { get; } = Environment.GetEnvironmentVariable("GENSLM_CLUSTER") is { Length: > 0 } named ? named : "genslm";
 
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly IHost _host;
@@ -60,7 +61,21 @@ internal sealed class ClusterConnection : IAsyncDisposable
         }
     }
 
-    public ValueTask DisposeAsync() => DisposeAsync(_host);
+    public async ValueTask DisposeAsync()
+    {
+        // Takes leave of the gateway; one that is gone is not waited for.
+        using var patience = new CancellationTokenSource(LeaveTimeout);
+        try
+        {
+            await _host.StopAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Then without.
+        }
+
+        await DisposeAsync(_host);
+    }
 
     private static async ValueTask DisposeAsync(IHost host)
     {

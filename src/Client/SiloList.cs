@@ -23,7 +23,10 @@ internal enum SiloState
 /// <param name="Devices">What it offers; empty while it does not answer.</param>
 internal sealed record SiloView(string Name, SiloState State, string Address, ImmutableArray<string> Devices);
 
-/// <summary>The silos of a cluster. Those that left in order are not listed; those that were lost are, as dead, until one of the same name joins.</summary>
+/// <summary>
+/// The silos of a cluster. Those that left in order are not listed; those that were lost are, as dead, until one of the
+/// same name joins or none is left that has known them.
+/// </summary>
 internal static class SiloList
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(3);
@@ -31,15 +34,16 @@ internal static class SiloList
     public static async Task<ImmutableArray<SiloView>> ReadAsync(IGrainFactory grains)
     {
         var members = await grains.GetGrain<IManagementGrain>(0).GetDetailedHosts(onlyActive: false);
+        var began = members.Where(member => member.Status != SiloStatus.Dead).Select(member => member.StartTime).DefaultIfEmpty().Min();
         var newest = members.GroupBy(member => member.SiloName, StringComparer.Ordinal)
             .Select(sameName => sameName.MaxBy(member => (member.Status != SiloStatus.Dead, member.StartTime))!)
-            .Where(member => member.Status != SiloStatus.Dead || WasLost(member))
+            .Where(member => member.Status != SiloStatus.Dead || (WasLost(member) && member.IAmAliveTime > began))
             .OrderBy(member => member.SiloName.Length).ThenBy(member => member.SiloName, StringComparer.Ordinal);
         return [.. await Task.WhenAll(newest.Select(member => ViewAsync(grains, member)))];
     }
 
     // Who leaves in order declares itself dead; who is lost has been voted out by others.
-    private static bool WasLost(MembershipEntry member) => member.SuspectTimes is { Count: > 0 };
+    private static bool WasLost(MembershipEntry member) => member.SuspectTimes?.Any(vote => !vote.Item1.Equals(member.SiloAddress)) ?? false;
 
     private static async Task<SiloView> ViewAsync(IGrainFactory grains, MembershipEntry member)
     {

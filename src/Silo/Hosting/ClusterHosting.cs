@@ -24,6 +24,7 @@ internal static class ClusterHosting
             silo.Configure<EndpointOptions>(options => Listen(options, settings));
             silo.Configure<ReminderOptions>(options => options.MinimumReminderPeriod = ShortestReminder);
             silo.UseDeadlines(deadlines);
+            silo.UseConnectionWatch();
             silo.UseDirectory();
             silo.Services.AddPlacementDirector<OnNamedSilo, NamedSiloDirector>();
         });

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace GenSlmOrleans.Silo.Hosting;
 
 /// <summary>The log messages of the host process. Event ids from 500.</summary>
@@ -14,4 +16,7 @@ internal static partial class SiloLog
 
     [LoggerMessage(503, LogLevel.Warning, "Not all was handed over in time; leaving")]
     public static partial void DrainTimedOut(this ILogger logger);
+
+    [LoggerMessage(504, LogLevel.Warning, "Silo {Name} at {Address} closed its connections and refuses new ones; declaring it dead")]
+    public static partial void SiloGone(this ILogger logger, string name, EndPoint address);
 }
