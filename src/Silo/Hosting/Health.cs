@@ -4,21 +4,29 @@ using GenSlmOrleans.Grains.Devices;
 namespace GenSlmOrleans.Silo.Hosting;
 
 /// <summary>
-/// /health/live: the process answers and its device threads take work. /health/ready: besides, it has joined the
-/// cluster, takes calls and has not been told to leave. Neither asks another process or a grain.
+/// What is answered about this process, by itself: none asks another process or a grain.
+/// /health/live: it answers and its device threads take work. /health/startup: besides, it has joined the cluster.
+/// /health/ready: besides, it has not been told to leave.
 /// </summary>
 internal static class Health
 {
+    /// <summary>Listens where the silo does: on the loopback, or, reached from elsewhere, on every interface.</summary>
     public static void AddHealth(this WebApplicationBuilder builder, SiloSettings settings) => builder.WebHost.ConfigureKestrel(kestrel =>
-        kestrel.Listen(IPAddress.Loopback, settings.HttpPort));
+    {
+        if (IPAddress.IsLoopback(settings.Address)) kestrel.Listen(IPAddress.Loopback, settings.HttpPort);
+        else kestrel.ListenAnyIP(settings.HttpPort);
+    });
 
     public static void MapHealth(this WebApplication app)
     {
-        app.MapGet("/health/live", (SiloDevices devices) => DevicesAlive(devices) ? Results.Text("alive") : Results.StatusCode(503));
-        app.MapGet("/health/ready", (SiloDevices devices, SiloDrain drain, IHostApplicationLifetime lifetime) =>
-            DevicesAlive(devices) && !drain.IsDraining && lifetime.ApplicationStarted.IsCancellationRequested && !lifetime.ApplicationStopping.IsCancellationRequested
-                ? Results.Text("ready")
-                : Results.StatusCode(503));
+        var lifetime = app.Lifetime;
+        var drain = app.Services.GetRequiredService<SiloDrain>();
+        Map("/health/live", "alive", () => true);
+        Map("/health/startup", "started", () => lifetime.ApplicationStarted.IsCancellationRequested);
+        Map("/health/ready", "ready", () => !drain.IsDraining && lifetime.ApplicationStarted.IsCancellationRequested && !lifetime.ApplicationStopping.IsCancellationRequested);
+
+        void Map(string path, string word, Func<bool> holds) => app.MapGet(path, (SiloDevices devices) =>
+            DevicesAlive(devices) && holds() ? Results.Text(word) : Results.StatusCode(StatusCodes.Status503ServiceUnavailable));
     }
 
     private static bool DevicesAlive(SiloDevices devices) => devices.All.All(device => device.Thread.IsAlive);
