@@ -4,7 +4,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
+using Orleans.Runtime;
 using Orleans.Runtime.Messaging;
+using Orleans.Serialization;
 
 namespace GenSlmOrleans.Client;
 
@@ -15,6 +17,8 @@ internal sealed class ClusterConnection : IAsyncDisposable
     public static string DefaultCluster { get; } = Environment.GetEnvironmentVariable("GENSLM_CLUSTER") is { Length: > 0 } named ? named : "genslm";
 
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+    // A paused process takes a connection and never says a word.
+    private static readonly TimeSpan GatewayTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);
 
@@ -37,6 +41,7 @@ internal sealed class ClusterConnection : IAsyncDisposable
         {
             client.UseStaticClustering([.. gateways]);
             client.Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = cluster);
+            client.Configure<ConnectionOptions>(options => options.OpenConnectionTimeout = GatewayTimeout);
             client.UseConnectionRetryFilter(async (_, attempts) =>
             {
                 await Task.Delay(RetryInterval, attempts);
@@ -58,6 +63,29 @@ internal sealed class ClusterConnection : IAsyncDisposable
         {
             await DisposeAsync(host);
             throw;
+        }
+    }
+
+    /// <summary>
+    /// A call that may be made again: repeated while the cluster is busy with the loss of a silo or of its Redis, for at most ten seconds.
+    /// </summary>
+    /// <exception cref="ClusterException">It failed to the end.</exception>
+    public async Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(ConnectTimeout);
+        while (true)
+        {
+            try
+            {
+                return await call(Grains).WaitAsync(deadline.Token);
+            }
+            catch (Exception exception) when (exception is OrleansException or SerializerException or TimeoutException or OperationCanceledException)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                if (deadline.IsCancellationRequested) throw new ClusterException($"The cluster does not answer: {exception.Message.Split('\n')[0]}");
+                await Task.WhenAny(Task.Delay(RetryInterval, deadline.Token));
+            }
         }
     }
 

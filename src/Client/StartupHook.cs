@@ -8,5 +8,10 @@ using GenSlmOrleans.Processes;
 internal static class StartupHook
 #pragma warning restore MA0047
 {
-    public static void Initialize() => ParentPipe.Watch();
+    public static void Initialize()
+    {
+        // Ctrl-C lets a run finish its step, and for that it needs its Redis.
+        ParentPipe.LeaveTerminal();
+        ParentPipe.Watch();
+    }
 }

@@ -22,18 +22,24 @@ internal static class DrainCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             await using var connection = await GatewayOption.ConnectAsync(parsed.GetValue(gateway), cancellation);
-            return await DrainAsync(connection, parsed.GetValue(name)!);
+            return await DrainAsync(connection, parsed.GetValue(name)!, cancellation);
         });
         return command;
     }
 
-    private static async Task<int> DrainAsync(ClusterConnection connection, string name)
+    private static async Task<int> DrainAsync(ClusterConnection connection, string name, CancellationToken cancellation)
     {
-        var silos = await SiloList.ReadAsync(connection.Grains);
+        var silos = await connection.CallAsync(SiloList.ReadAsync, cancellation);
         var live = silos.Where(silo => silo.State is SiloState.Active or SiloState.Draining).Select(silo => silo.Name).ToArray();
         if (!live.Contains(name, StringComparer.Ordinal))
             throw new UsageException($"The cluster has no live silo '{name}'; did you mean {NearestName.Of(name, live)}? Its silos are {string.Join(", ", live)}.");
-        await connection.Grains.GetGrain<ISiloGrain>($"@{name}").DrainAsync();
+        await connection.CallAsync(
+            async grains =>
+            {
+                await grains.GetGrain<ISiloGrain>($"@{name}").DrainAsync();
+                return name;
+            },
+            cancellation);
         await Console.Error.WriteLineAsync($"{name} hands over and leaves; 'genslm silos' shows when it is gone");
         return ExitCode.Done;
     }

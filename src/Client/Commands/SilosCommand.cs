@@ -21,7 +21,7 @@ internal static class SilosCommand
         {
             bool json = OutputOption.IsJson(parsed.GetValue(output));
             await using var connection = await GatewayOption.ConnectAsync(parsed.GetValue(gateway), cancellation);
-            var silos = await SiloList.ReadAsync(connection.Grains);
+            var silos = await connection.CallAsync(SiloList.ReadAsync, cancellation);
             await Console.Out.WriteAsync(json ? Listing.Json(silos) : Listing.Table(
                 ["NAME", "STATE", "ADDRESS", "DEVICES"],
                 silos.Select(silo => (string[])[silo.Name, Listing.Word(silo.State), silo.Address, silo.Devices.IsEmpty ? "-" : string.Join(',', silo.Devices)])));

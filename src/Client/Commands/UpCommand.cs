@@ -48,13 +48,9 @@ internal static class UpCommand
         try
         {
             redis = await RedisServer.OpenAsync(SiloPorts.Next(ref cursor), StandingCluster.DataFolder, Log("redis"), cancellation);
-            for (int i = 0; i < count; i++)
-            {
-                var place = new SiloPlace($"silo-{i}", SiloPorts.Free(ref cursor), redis.Address, ClusterConnection.DefaultCluster, devices);
-                silos.Add(LocalSilo.Start(place, sharesCores: count > 1, Log(place.Name)));
-            }
-
-            await Task.WhenAll(silos.Select(silo => silo.ReadyAsync(cancellation)));
+            var places = Enumerable.Range(0, count)
+                .Select(i => new SiloPlace($"silo-{i}", SiloPorts.Free(ref cursor), redis.Address, ClusterConnection.DefaultCluster, devices));
+            await LocalSilo.StartAllAsync([.. places], silos, Log, cancellation);
             var cluster = new StandingCluster(
                 ClusterConnection.DefaultCluster, redis.Address, redis.Process is null ? null : KnownProcess.Of(redis.Process),
                 [.. silos.Select(silo => new StandingSilo(silo.Name, KnownProcess.Of(silo.Process), silo.Ports))]);

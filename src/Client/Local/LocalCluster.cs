@@ -46,13 +46,8 @@ internal sealed class LocalCluster : IAsyncDisposable
     {
         int cursor = SiloPorts.Start;
         if (count > 1) _redis = await RedisServer.OpenAsync(SiloPorts.Next(ref cursor), folder: null, $"{logs}-redis.log", cancellation);
-        for (int i = 0; i < count; i++)
-        {
-            var place = new SiloPlace($"silo-{i}", SiloPorts.Free(ref cursor), _redis?.Address, _name, Devices: null);
-            _silos.Add(LocalSilo.Start(place, sharesCores: count > 1, $"{logs}-silo-{i}.log"));
-        }
-
-        await Task.WhenAll(_silos.Select(silo => silo.ReadyAsync(cancellation)));
+        var places = Enumerable.Range(0, count).Select(i => new SiloPlace($"silo-{i}", SiloPorts.Free(ref cursor), _redis?.Address, _name, Devices: null));
+        await LocalSilo.StartAllAsync([.. places], _silos, name => $"{logs}-{name}.log", cancellation);
     }
 
     public async ValueTask DisposeAsync()

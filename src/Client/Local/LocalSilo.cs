@@ -30,6 +30,22 @@ internal sealed class LocalSilo : IDisposable
     public static LocalSilo Start(SiloPlace place, bool sharesCores, string? logPath) => new(place.Name, place.Ports, ChildProcess.Start(
         SiloProgram(), ["--ends-with-parent", "true", .. place.Arguments()], Environment(sharesCores), logPath));
 
+    /// <summary>
+    /// Starts silos, the first before the others: it clears the table of members that an earlier start has left there, and
+    /// silos that join at the same moment hinder each other for longer than it takes. All are among the started, also when it fails.
+    /// </summary>
+    public static async Task StartAllAsync(IReadOnlyList<SiloPlace> places, ICollection<LocalSilo> started, Func<string, string> logPath, CancellationToken cancellation)
+    {
+        foreach (var place in places)
+        {
+            var silo = Start(place, sharesCores: places.Count > 1, logPath(place.Name));
+            started.Add(silo);
+            if (started.Count == 1) await silo.ReadyAsync(cancellation);
+        }
+
+        await Task.WhenAll(started.Select(silo => silo.ReadyAsync(cancellation)));
+    }
+
     /// <summary>Completes when the silo has joined its cluster and takes calls.</summary>
     /// <exception cref="ClusterException">It ended or was not ready in time; the message shows the end of its log.</exception>
     public async Task ReadyAsync(CancellationToken cancellation)

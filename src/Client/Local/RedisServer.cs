@@ -64,7 +64,7 @@ internal sealed class RedisServer : IAsyncDisposable
         }
         catch (RedisException exception)
         {
-            throw new ClusterException($"Redis at {address} ({what}) does not answer: {exception.Message.Split('\n')[0]}");
+            throw new ClusterException($"Redis at {address} ({what}) does not answer: {exception.Message.Split(". ")[0]}.");
         }
     }
 

@@ -15,6 +15,8 @@ internal static class ClusterHosting
     {
         var deadlines = settings.Deadlines;
         builder.Services.AddSingleton(deadlines);
+        // Before Orleans, which keeps all that is added after it waiting until it has joined.
+        builder.AddConnectionWatch();
         builder.UseOrleans(silo =>
         {
             if (settings.Redis is { } redis) silo.UseRedis(redis, deadlines);
@@ -24,7 +26,6 @@ internal static class ClusterHosting
             silo.Configure<EndpointOptions>(options => Listen(options, settings));
             silo.Configure<ReminderOptions>(options => options.MinimumReminderPeriod = ShortestReminder);
             silo.UseDeadlines(deadlines);
-            silo.UseConnectionWatch();
             silo.UseDirectory();
             silo.Services.AddPlacementDirector<OnNamedSilo, NamedSiloDirector>();
         });

@@ -12,15 +12,15 @@ namespace GenSlmOrleans.Silo.Hosting;
 /// </summary>
 internal static class ConnectionWatch
 {
-    public static void UseConnectionWatch(this ISiloBuilder silo)
+    public static void AddConnectionWatch(this WebApplicationBuilder builder)
     {
-        silo.Services.AddSingleton<Closings>();
-        silo.Services.AddOptions<SiloConnectionOptions>().Configure<Closings>((options, closings) =>
+        builder.Services.AddSingleton<Closings>();
+        builder.Services.AddOptions<SiloConnectionOptions>().Configure<Closings>((options, closings) =>
         {
             options.ConfigureSiloInboundConnection(connections => connections.Use(next => connection => closings.WatchAsync(next, connection)));
             options.ConfigureSiloOutboundConnection(connections => connections.Use(next => connection => closings.WatchAsync(next, connection)));
         });
-        silo.Services.AddHostedService<RefusalCheck>();
+        builder.Services.AddHostedService<RefusalCheck>();
     }
 
     private sealed class Closings(FailureDeadlines deadlines, TimeProvider time)
@@ -49,14 +49,25 @@ internal static class ConnectionWatch
         Closings closings, IClusterMembershipService membership, ILocalSiloDetails self, FailureDeadlines deadlines, TimeProvider time,
         ILogger<RefusalCheck> logger) : BackgroundService
     {
-        protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+        protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(CheckClosingsAsync(stoppingToken), CheckNewlySeenAsync(stoppingToken));
+
+        // The table of a cluster whose silos were all killed is full of members that nobody has declared dead; and none may
+        // join as long as one of them does not answer.
+        private async Task CheckNewlySeenAsync(CancellationToken stopping)
         {
-            await foreach (var _ in closings.ReadAllAsync(stoppingToken))
+            HashSet<SiloAddress> seen = [self.SiloAddress];
+            await foreach (var snapshot in membership.MembershipUpdates.WithCancellation(stopping))
+                await Task.WhenAll(snapshot.Members.Values.Where(member => member.Status == SiloStatus.Active && seen.Add(member.SiloAddress)).Select(member => CheckAsync(member, stopping)));
+        }
+
+        private async Task CheckClosingsAsync(CancellationToken stopping)
+        {
+            await foreach (var _ in closings.ReadAllAsync(stopping))
             {
                 // Whose connection it was an incoming one does not say; asking all members costs a handshake each.
                 var others = membership.CurrentSnapshot.Members.Values
                     .Where(member => member.Status == SiloStatus.Active && !member.SiloAddress.Equals(self.SiloAddress));
-                await Task.WhenAll(others.Select(member => CheckAsync(member, stoppingToken)));
+                await Task.WhenAll(others.Select(member => CheckAsync(member, stopping)));
             }
         }
 

@@ -16,14 +16,19 @@ internal static class ParentPipe
     /// <summary>Ends this process as soon as its standard input ends, unless it has been told to stay.</summary>
     public static void Watch() => new Thread(EndWithParent) { IsBackground = true, Name = "parent pipe" }.Start();
 
+    /// <summary>Neither Ctrl-C at the console nor its closing concerns this process any more.</summary>
+    public static void LeaveTerminal()
+    {
+        if (!OperatingSystem.IsWindows()) _ = NewSession();
+    }
+
     private static void EndWithParent()
     {
         using var input = new StreamReader(Console.OpenStandardInput(), Encoding.UTF8);
         while (input.ReadLine() is { } line)
         {
             if (line != Stay) continue;
-            // A session of its own: neither Ctrl-C at the console nor its closing concerns this process any more.
-            if (!OperatingSystem.IsWindows()) _ = NewSession();
+            LeaveTerminal();
             return;
         }
 
