@@ -102,6 +102,9 @@ internal sealed class GenSlmConsole : IDisposable
         .Select(folder => int.TryParse(Path.GetFileName(folder), out int id) ? id : 0)
         .Where(id => id > 0 && IsSiloOf(id))];
 
+    /// <summary>The process of one of the console's silos.</summary>
+    public int Silo(string name) => Silos().Single(id => File.ReadAllText($"/proc/{id}/cmdline").Split('\0').SkipWhile(word => word != "--name").ElementAtOrDefault(1) == name);
+
     public async Task<ConsoleResult> EndAsync()
     {
         await _process.WaitForExitAsync().WaitAsync(Deadline);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Local;
@@ -11,6 +12,8 @@ namespace GenSlmOrleans.Client.Commands;
 internal sealed class TrainingSession : IDisposable
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly CancellationTokenSource _now = new();
     private readonly List<PosixSignalRegistration> _signals = [];
@@ -58,15 +61,15 @@ internal sealed class TrainingSession : IDisposable
 
     private async Task<RunStatus> WatchAsync(ITrainingRunGrain run, LocalCluster cluster, IProgressView view)
     {
-        var siloEnded = cluster.FirstEndedAsync();
+        var siloEnded = cluster.NextEndedAsync();
         var stopAsked = _stopAsked.Task;
         long seen = 0;
         while (true)
         {
-            var answer = run.GetStatusAsync(seen);
+            var answer = AnswerAsync(run, seen);
             await Task.WhenAny(answer, siloEnded).WaitAsync(_now.Token);
-            if (siloEnded.IsCompleted) throw new ClusterException($"A silo ended unexpectedly: {(await siloEnded).Obituary()}");
-            var status = await AnswerAsync(answer);
+            if (siloEnded.IsCompleted) siloEnded = Mourn(cluster, await siloEnded, view);
+            var status = await answer.WaitAsync(_now.Token);
             if (!status.Events.IsEmpty) seen = status.Events[^1].Sequence;
             view.Show(status);
             if (status.IsOver) return status;
@@ -78,16 +81,29 @@ internal sealed class TrainingSession : IDisposable
         }
     }
 
-    // A silo that is going down breaks the call before its process has ended.
-    private static async Task<RunStatus> AnswerAsync(Task<RunStatus> answer)
+    /// <summary>The run goes on as long as one silo lives.</summary>
+    private static Task<LocalSilo> Mourn(LocalCluster cluster, LocalSilo silo, IProgressView view)
     {
-        try
+        if (cluster.HasEnded) throw new ClusterException($"A silo ended unexpectedly: {silo.Obituary()}");
+        view.Note($"{silo.Name} has ended ({silo.Obituary().Split('\n')[0]}); the run goes on");
+        return cluster.NextEndedAsync();
+    }
+
+    // A silo that dies breaks the calls that are on their way through it; the run is up again seconds later.
+    private static async Task<RunStatus> AnswerAsync(ITrainingRunGrain run, long seen)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
         {
-            return await answer;
-        }
-        catch (Exception exception) when (exception is OrleansException or TimeoutException or IOException)
-        {
-            throw new ClusterException($"The cluster does not answer: {exception.Message.Split('\n')[0]}");
+            try
+            {
+                return await run.GetStatusAsync(seen).WaitAsync(AnswerPatience);
+            }
+            catch (Exception exception) when (exception is OrleansException or TimeoutException or IOException)
+            {
+                if (Stopwatch.GetElapsedTime(start) > Patience) throw new ClusterException($"The cluster does not answer: {exception.Message.Split('\n')[0]}");
+                await Task.Delay(PollInterval);
+            }
         }
     }
 
