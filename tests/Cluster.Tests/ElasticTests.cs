@@ -92,7 +92,7 @@ public sealed class ElasticTests
     private static string[] Arguments(string output, int silos) =>
     [
         "train", GenSlmConsole.Sample, "--output", output, "--silos", silos.ToString(CultureInfo.InvariantCulture), "--shards", "5", "--threads", "1",
-        "--accumulation-steps", "2", "--learning-rate", "3e-3", "--epochs", "1", "--val-every", "5", "--limit-val-batches", "4", "--seq-length", "200",
+        "--accumulation-steps", "2", "--learning-rate", "3e-3", "--epochs", "2", "--val-every", "5", "--limit-val-batches", "4", "--seq-length", "200",
         "--max-steps", Steps.ToString(CultureInfo.InvariantCulture), "--plain", "--json",
     ];
 
