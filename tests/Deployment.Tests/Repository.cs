@@ -13,6 +13,13 @@ internal static class Repository
 
     public static string Text(string relative) => File.ReadAllText(Path(relative));
 
+    /// <summary>A project's program as it was built, with its native libraries beside it.</summary>
+    public static string Program(string project)
+    {
+        var configuration = System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
+        return System.IO.Path.GetFullPath(System.IO.Path.Combine(AppContext.BaseDirectory, "..", "..", project, configuration, $"GenSlmOrleans.{project}.dll"));
+    }
+
     /// <summary>Standard output of a program; null where there is no such program.</summary>
     public static string? Run(string program, params string[] arguments)
     {
