@@ -136,7 +136,7 @@ public sealed record RunSpec
             yield return $"checkpointName is '{CheckpointName}'; it must be a file name that does not begin with a dot.";
         if (Threads < 1) yield return AtLeast("threads", Threads, 1);
         if (MinDevices < 1) yield return AtLeast("minDevices", MinDevices, 1);
-        if (MinDevices > Shards) yield return $"minDevices is {MinDevices}; it must be at most shards, which is {Shards}: a device without a shard has nothing to do.";
+        else if (Shards >= 1 && MinDevices > Shards) yield return $"minDevices is {MinDevices}; it must be at most shards, which is {Shards}: a device without a shard has nothing to do.";
         if (MaxDevices < 0) yield return AtLeast("maxDevices", MaxDevices, 0);
         if (MaxDevices != 0 && MaxDevices < MinDevices) yield return $"maxDevices is {MaxDevices}; it must be at least minDevices, which is {MinDevices}, or 0.";
     }

@@ -19,8 +19,15 @@ public sealed class SiloDevices : IDisposable
 {
     /// <param name="names">Devices to offer; empty: every GPU, or the CPU where there is none.</param>
     /// <param name="time">Measures how busy the devices are.</param>
-    public SiloDevices(IReadOnlyList<string> names, TimeProvider time) =>
-        All = [.. (names.Count == 0 ? TorchDevices.Names() : names).Select(name => new ComputeDevice(name, time))];
+    /// <exception cref="ArgumentException">A named device is not here.</exception>
+    public SiloDevices(IReadOnlyList<string> names, TimeProvider time)
+    {
+        var here = TorchDevices.Names();
+        foreach (var name in names)
+            if (name != "cpu" && !here.Contains(name))
+                throw new ArgumentException($"--devices names '{name}'; expected devices of this machine, which has {string.Join(", ", here)}.");
+        All = [.. (names.Count == 0 ? here : names).Select(name => new ComputeDevice(name, time))];
+    }
 
     public IReadOnlyList<ComputeDevice> All { get; }
 

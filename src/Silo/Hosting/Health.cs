@@ -4,13 +4,12 @@ using GenSlmOrleans.Grains.Devices;
 namespace GenSlmOrleans.Silo.Hosting;
 
 /// <summary>
-/// What is answered about this process, by itself: none asks another process or a grain.
-/// /health/live: it answers and its device threads take work. /health/startup: besides, it has joined the cluster.
-/// /health/ready: besides, it has not been told to leave.
+/// /health/live: the process answers and its device threads take work. /health/ready: besides, it has joined the
+/// cluster and takes calls. Neither asks another process or a grain.
 /// </summary>
 internal static class Health
 {
-    /// <summary>Listens where the silo does: on the loopback, or, reached from elsewhere, on every interface.</summary>
+    /// <summary>Listens where the silo does: on the loopback, or, where it is reached from elsewhere, on every interface.</summary>
     public static void AddHealth(this WebApplicationBuilder builder, SiloSettings settings) => builder.WebHost.ConfigureKestrel(kestrel =>
     {
         if (IPAddress.IsLoopback(settings.Address)) kestrel.Listen(IPAddress.Loopback, settings.HttpPort);
