@@ -88,9 +88,20 @@ public sealed class ClusterRunTests
         var spec = new RunSpec { Data = cluster.Fasta(20, 30), LearningRate = 1e30, Epochs = 3, AccumulationSteps = 2, ValEvery = "1" };
         var status = await cluster.RunAsync("astray", spec, Tiny);
         Assert.Equal(RunState.Failed, status.State);
-        Assert.Matches(@"^Step \d+: the gradient is not finite", status.Failure!.Message);
+        Assert.Matches(@"^Step \d+: the gradient is not finite \(norm [^;]+; shard 0, record \d+ of ", status.Failure!.Message);
         Assert.False(status.Failure.BadInput);
         Assert.NotEmpty(Directory.GetDirectories(Path.Combine(cluster.Output("astray"), "checkpoints")));
+    }
+
+    [Fact]
+    public async Task Steps_whose_gradient_is_not_finite_are_left_out_when_asked()
+    {
+        await using var cluster = await TestCluster.StartAsync(2);
+        var spec = new RunSpec { Data = cluster.Fasta(20, 30), LearningRate = 1e30, Epochs = 2, AccumulationSteps = 2, OnNonfinite = NonFiniteAction.SkipStep };
+        var status = await cluster.RunAsync("skipping", spec, Tiny);
+        Assert.Equal((RunState.Completed, status.TotalSteps), (status.State, status.Step));
+        Assert.Contains(status.Events, happened => happened.Kind == RunEventKind.Warning && happened.Text.EndsWith("the step is counted and left out"));
+        Assert.False(status.RecordsSeenExactlyOnce);
     }
 
     [Fact]

@@ -63,6 +63,46 @@ public sealed class ElasticRunTests
         await EndsAsExpectedAsync(run);
     }
 
+    [Fact]
+    public async Task Two_runs_share_the_devices_and_neither_changes_a_bit()
+    {
+        await using var cluster = await TestCluster.StartAsync(2);
+        var run = await StartAsync(cluster);
+        var alone = await AtStepAsync(run, 2);
+        Assert.Equal(2, alone.Devices.Length);
+        var other = await cluster.StartRunAsync("other", Spec(cluster) with { Epochs = 3 }, FourBlocks);
+        var shared = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver || status.Devices.Length == 1, "the run to give up a device");
+        Assert.Single(shared.Devices);
+        var ended = await TestCluster.UntilAsync(() => other.GetStatusAsync(0), status => status.IsOver, "the other run's end");
+        Assert.Equal(RunState.Completed, ended.State);
+        await EndsAsExpectedAsync(run);
+    }
+
+    [Fact]
+    public async Task A_run_that_lacks_devices_waits_and_says_so_and_goes_on_when_they_come()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var run = await cluster.StartRunAsync("run", Spec(cluster) with { MinDevices = 2 }, FourBlocks);
+        var waiting = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver || status.State == RunState.Waiting, "the run to wait");
+        Assert.Contains(waiting.Events, happened => happened.Text == "waiting for devices: 1 of the 2 it needs are there");
+        await cluster.JoinAsync();
+        await EndsAsExpectedAsync(run);
+    }
+
+    [Fact]
+    public async Task A_run_that_waits_for_its_turn_can_be_cancelled()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var run = await StartAsync(cluster);
+        await AtStepAsync(run, 1);
+        var other = await cluster.StartRunAsync("other", Spec(cluster), FourBlocks);
+        await TestCluster.UntilAsync(() => other.GetStatusAsync(0), status => status.State == RunState.Waiting, "the other run to wait");
+        await other.CancelAsync();
+        var cancelled = await TestCluster.UntilAsync(() => other.GetStatusAsync(0), status => status.IsOver, "the other run's end");
+        Assert.Equal(RunState.Cancelled, cancelled.State);
+        await EndsAsExpectedAsync(run);
+    }
+
     private static Task<ITrainingRunGrain> StartAsync(TestCluster cluster) => cluster.StartRunAsync("run", Spec(cluster), FourBlocks);
 
     private static Task<RunStatus> AtStepAsync(ITrainingRunGrain run, long step) =>

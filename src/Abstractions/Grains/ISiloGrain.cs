@@ -38,6 +38,11 @@ public interface ISiloGrain : IGrainWithStringKey
     [Alias("drain")]
     Task DrainAsync();
 
+    /// <summary>Lets go of what a run has on this silo besides the named partitions and devices: an earlier driver may have left it.</summary>
+    /// <exception cref="SupersededException">The fence is of an earlier driver than one that has been here.</exception>
+    [Alias("tidy"), ResponseTimeout(LongCall.Timeout)]
+    Task TidyAsync(Fence fence, ImmutableArray<int> partitions, ImmutableArray<string> devices);
+
     /// <summary>Tokenises the file into this silo's token store, unless it is there already.</summary>
     [Alias("openData"), ResponseTimeout(LongCall.Timeout)]
     Task<DataSummary> OpenDataAsync(string fastaPath, int sequenceLimit);

@@ -3,6 +3,7 @@ using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Model;
 using GenSlmOrleans.Training;
+using Orleans.Serialization;
 
 namespace GenSlmOrleans.Grains.Devices;
 
@@ -13,6 +14,7 @@ namespace GenSlmOrleans.Grains.Devices;
 internal sealed class BlockTransfer(IGrainFactory grains, string runId, string siloName, ClusterMetrics metrics)
 {
     private const int BlocksInFlight = 4;
+    private const int Tries = 3;
 
     private readonly HashSet<string> _dead = new(StringComparer.Ordinal);
 
@@ -61,11 +63,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, string runId, string s
             if (_dead.Contains(silo)) continue;
             try
             {
-                // Each holder keeps the buffer it gets, so each gets its own.
-                var block = await replica.ReadAsync(sum, index);
-                await Partition(place, silo).PushAsync(fence, new TreePlace(node.Level, node.Index), totals, block);
-                metrics.BlockMoved(runId, "push", block.Length);
-                block.Dispose();
+                await PushAsync(replica, fence, node, totals, sum, Partition(place, silo), index);
                 arrived++;
             }
             catch (Exception exception) when (CallFailure.IsLoss(exception))
@@ -76,6 +74,29 @@ internal sealed class BlockTransfer(IGrainFactory grains, string runId, string s
         }
 
         if (arrived == 0) throw new PartitionUnreachableException($"No holder of partition {place.Index} of run {runId} took block {index} of step {fence.Step}: {reason}");
+    }
+
+    // A block that was damaged on its way is refused by its checksum and sent again.
+    private async Task PushAsync(
+        RunReplica replica, Fence fence, TreeNode node, ImmutableArray<ShardTotals> totals, GradientBuffer sum, IParameterServerGrain holder, int index)
+    {
+        for (int tried = 1; ; tried++)
+        {
+            try
+            {
+                // Each holder keeps the buffer it gets, so each gets its own.
+                var block = await replica.ReadAsync(sum, index);
+                await holder.PushAsync(fence, new TreePlace(node.Level, node.Index), totals, block);
+                metrics.BlockMoved(runId, "push", block.Length);
+                block.Dispose();
+                return;
+            }
+            catch (SerializerException exception)
+            {
+                if (tried == Tries)
+                    throw new RunFailedException($"Step {fence.Step}: block {index} of {string.Join(", ", totals.Select(shard => $"shard {shard.Shard}"))} arrived damaged {Tries} times; it was not used. {exception.Message}");
+            }
+        }
     }
 
     private IParameterServerGrain Partition(PartitionPlace place, string silo) => grains.GetGrain<IParameterServerGrain>(place.Key(runId, silo));

@@ -26,7 +26,6 @@ public sealed class GpuGrain(
             var plan = new RunPlan(context.Spec, HuggingFaceConfig.Parse(context.ModelConfig), store.RecordCount);
             return await RunReplica.CreateAsync(context.RunId, device, plan, store);
         });
-        DelayDeactivation(TimeSpan.MaxValue);
     }
 
     public Task<WindowReport> AccumulateAsync(WindowRequest request)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 
 namespace GenSlmOrleans.Grains.Devices;
 
@@ -54,6 +55,13 @@ public sealed class ReplicaStore(SiloDrain drain)
             _making.TryRemove(new KeyValuePair<string, Making>(key, mine));
             throw;
         }
+    }
+
+    /// <summary>Ends the work of a run's replicas but those on the devices named.</summary>
+    internal async Task ReleaseExceptAsync(string runId, ImmutableArray<string> devices)
+    {
+        foreach (var key in _making.Keys)
+            if (key.StartsWith($"{runId}/", StringComparison.Ordinal) && !devices.Any(device => key.StartsWith($"{runId}/{device}@", StringComparison.Ordinal))) await ReleaseAsync(key);
     }
 
     /// <summary>Ends the work of a replica and disposes every tensor it has.</summary>

@@ -29,7 +29,7 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
         if (setup.Source == PartitionSource.Seed) await Task.Run(state.FillFromSeed);
         // While it was made, another driver may have taken over.
         partitions.CheckGeneration(setup.Fence);
-        var held = new HeldPartition(state);
+        var held = new HeldPartition(setup.Place.Index, state);
         if (setup.Last is { } last) held.Applied = new ApplyRequest(setup.Fence, 0, 0, last);
         if (setup.Source == PartitionSource.Holder) held.Filled = CopyAsync(held, setup);
         partitions.Hold(this.GetPrimaryKeyString(), held);

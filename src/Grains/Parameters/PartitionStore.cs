@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Devices;
 
@@ -35,6 +36,13 @@ public sealed class PartitionStore(SiloDrain drain)
         if (_held.TryRemove(key, out var partition)) partition.Holding?.Dispose();
     }
 
+    /// <summary>Lets go of a run's copies but those of the partitions named.</summary>
+    internal void ReleaseExcept(string runId, ImmutableArray<int> kept)
+    {
+        foreach (var (key, partition) in _held)
+            if (key.StartsWith($"{runId}/", StringComparison.Ordinal) && !kept.Contains(partition.Index)) Release(key);
+    }
+
     /// <summary>Refuses what comes from a driver that another has taken over from.</summary>
     /// <exception cref="SupersededException">A later generation has been seen.</exception>
     internal void CheckGeneration(Fence fence)
@@ -46,8 +54,11 @@ public sealed class PartitionStore(SiloDrain drain)
 }
 
 /// <summary>One copy of one partition on this silo.</summary>
-internal sealed class HeldPartition(PartitionState state)
+internal sealed class HeldPartition(int index, PartitionState state)
 {
+    /// <summary>Which partition of its run.</summary>
+    public int Index { get; } = index;
+
     public PartitionState State { get; } = state;
 
     /// <summary>Ends when all values have arrived; fails when their source was lost.</summary>

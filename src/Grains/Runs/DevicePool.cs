@@ -107,12 +107,6 @@ internal sealed class DevicePool(RunContext context, IGrainFactory grains, Clust
     /// <summary>Counts no more on a device: it will be prepared again if its silo lives.</summary>
     public void Lose(DeviceName device) => _prepared.Remove(device);
 
-    /// <summary>Disposes every replica.</summary>
-    public async Task ReleaseAsync()
-    {
-        foreach (var device in _prepared.Keys.ToArray()) await ReleaseAsync(device);
-    }
-
     private SiloData Open(LiveSilo silo)
     {
         if (_data.TryGetValue(silo.Address, out var known) && (known.Summary is not null || known.IsRefused || !known.Opening.IsCompleted)) return known;

@@ -157,14 +157,6 @@ internal sealed class PartitionGroup(RunContext context, IGrainFactory grains, R
         }
     }
 
-    /// <summary>Lets go of everything.</summary>
-    public async Task ReleaseAsync(Fence fence)
-    {
-        _retired.AddRange(Map.Places.SelectMany(place => place.Holders.Select(holder => (place, holder))));
-        await ReleaseRetiredAsync(fence);
-        Map = new PartitionMap([]);
-    }
-
     private async Task ReleaseRetiredAsync(Fence fence)
     {
         await Task.WhenAll(_retired.Select(retired => ReleaseAsync(fence, retired.Place, retired.Silo)));

@@ -33,6 +33,16 @@ internal sealed record PreparedRun(
     public Fence FenceAt(long step) => new(RunId, step, Generation);
 }
 
+/// <summary>What a run does at a step boundary.</summary>
+internal enum Boundary
+{
+    GoOn,
+    Stop,
+
+    /// <summary>All silos are leaving: what is not in a checkpoint would be lost.</summary>
+    Evacuate,
+}
+
 /// <summary>
 /// Puts a run in place: takes over what an earlier driver left in the partitions, or begins from the last checkpoint or
 /// from scratch; and keeps it in place at every step boundary, whoever has come or gone.
@@ -106,29 +116,56 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
 
     /// <summary>
     /// Between two steps: takes in devices and silos that have come, gives back those that are to go, waits while there are
-    /// too few. False when the run is to stop.
+    /// too few.
     /// </summary>
-    public async Task<bool> AtBoundaryAsync(PreparedRun run, Fence fence, StepRecord? last)
+    public async Task<Boundary> AtBoundaryAsync(PreparedRun run, Fence fence, StepRecord? last)
     {
-        await _pool!.UpdateAsync();
-        if (!await WaitForDevicesAsync()) return false;
-        await _partitions!.BalanceAsync(
-            fence,
-            _view.Silos.Select(silo => silo.Name).ToHashSet(StringComparer.Ordinal),
-            [.. _pool.Holders.Select(silo => silo.Name)],
-            last);
-        journal.Working(run, _pool.Ready);
+        while (true)
+        {
+            await _pool!.UpdateAsync();
+            var silos = _view.Silos;
+            var holders = _pool.Holders.Select(silo => silo.Name).ToArray();
+            if (holders.Length == 0 && silos.Any(silo => silo.IsDraining)) return Boundary.Evacuate;
+            await _partitions!.BalanceAsync(fence, silos.Select(silo => silo.Name).ToHashSet(StringComparer.Ordinal), holders, last);
+            journal.Working(run, _pool.Ready);
+            if (isToStop()) return Boundary.Stop;
+            if (HasDevices(_plan!.Spec.MinDevices)) break;
+            await ChangeAsync();
+        }
+
         _view.Refresh();
-        return true;
+        return Boundary.GoOn;
+    }
+
+    /// <summary>Lets go of devices and partitions on all silos: they are leaving, and there is none to hand over to.</summary>
+    public async Task EvacuateAsync()
+    {
+        journal.Wait("all silos are leaving; the run waits for others and goes on from its checkpoint");
+        await TidyAsync(new PartitionMap([]), []);
     }
 
     /// <summary>Lets go of everything the run holds anywhere.</summary>
     public async Task ReleaseAsync()
     {
-        if (_pool is not null) await _pool.ReleaseAsync();
-        if (_partitions is not null) await _partitions.ReleaseAsync(Fence(0));
+        await TidyAsync(new PartitionMap([]), []);
         if (_keeper is not null) await _keeper.CloseAsync(Fence(0));
     }
+
+    /// <summary>On every silo, lets go of what is not of these partitions and devices.</summary>
+    private Task TidyAsync(PartitionMap map, ImmutableArray<DeviceName> devices) => Task.WhenAll(_view.Silos.Select(async silo =>
+    {
+        try
+        {
+            await surroundings.Grains.GetGrain<ISiloGrain>($"@{silo.Name}").TidyAsync(
+                Fence(0),
+                [.. map.Places.Where(place => place.Holders.Contains(silo.Name)).Select(place => place.Index)],
+                [.. devices.Where(device => device.Silo == silo.Name).Select(device => device.Device)]);
+        }
+        catch (Exception exception) when (CallFailure.IsLoss(exception))
+        {
+            // What it had is gone with it.
+        }
+    }));
 
     private Fence Fence(long step) => new(runId, step, Record.Generation);
 
@@ -157,6 +194,7 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         await _keeper!.CutAsync(fence, last);
         await _pool!.UpdateAsync();
         await _pool.PreparedAsync();
+        await TidyAsync(_partitions!.Map, [.. _pool.Prepared]);
         return Prepared(inventory, progress, last, goesOn: true);
     }
 
@@ -189,13 +227,13 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
     {
         await _pool!.UpdateAsync();
         if (first) await _pool.PreparedAsync();
-        await WaitForDevicesAsync();
+        await WaitForDevicesAsync(_plan!.Spec.MinDevices, evenToStop: false);
         var progress = inventory.Progress ?? new TrainingProgress();
         var fence = Fence(progress.Step);
-        bool fromSeed = inventory.Progress is null && _plan!.Spec.Weights.Length == 0;
+        bool fromSeed = inventory.Progress is null && _plan.Spec.Weights.Length == 0;
         var silos = _pool.Holders.Select(silo => silo.Name).ToArray();
         if (silos.Length == 0) throw new PartitionsLostException("no silo is left that could hold the parameters");
-        await _partitions!.CreateAsync(fence, PartitionPlacement.Empty(_plan!.Layout), silos, fromSeed ? PartitionSource.Seed : PartitionSource.Put, null);
+        await _partitions!.CreateAsync(fence, PartitionPlacement.Empty(_plan.Layout), silos, fromSeed ? PartitionSource.Seed : PartitionSource.Put, null);
         try
         {
             if (!fromSeed) await _keeper!.RestoreAsync(fence, _partitions.Map);
@@ -214,7 +252,7 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         _plan!,
         Record.Generation,
         _partitions!,
-        new StepDriver(runId, _plan!, _pool!, _partitions!, async () => await WaitForDevicesAsync(one: true), journal, surroundings.Metrics, surroundings.Time),
+        new StepDriver(runId, _plan!, _pool!, _partitions!, () => WaitForDevicesAsync(1, evenToStop: true), journal, surroundings.Metrics, surroundings.Time),
         _keeper!,
         _pool!.Ready,
         inventory,
@@ -229,20 +267,22 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         : step == 0 ? new TrainingProgress()
         : null;
 
-    /// <summary>Waits until there are devices enough; false when the run is to stop instead.</summary>
-    private async Task<bool> WaitForDevicesAsync(bool one = false)
+    /// <summary>Waits until there are devices enough, or the run is to stop.</summary>
+    private async Task WaitForDevicesAsync(int needed, bool evenToStop)
     {
-        int needed = one ? 1 : _plan!.Spec.MinDevices;
-        while (_pool!.Ready.Length < needed)
+        while (!HasDevices(needed) && (evenToStop || !isToStop()))
         {
-            if (isToStop() && !one) return false;
-            journal.Wait($"waiting for devices: {_pool.Ready.Length} of the {needed} it needs are there");
             await ChangeAsync();
-            await _pool.UpdateAsync();
+            await _pool!.UpdateAsync();
         }
+    }
 
-        journal.GoOn();
-        return true;
+    private bool HasDevices(int needed)
+    {
+        int ready = _pool!.Ready.Length;
+        if (ready < needed) journal.Wait($"waiting for devices: {ready} of the {needed} it needs are there");
+        else journal.GoOn();
+        return ready >= needed;
     }
 
     // Something may have changed: a silo, a device, another run that has ended.

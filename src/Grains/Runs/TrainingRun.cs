@@ -158,7 +158,15 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
         double before = _progress.Seconds;
         while (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly && !IsToStop)
         {
-            if (!await _preparation!.AtBoundaryAsync(run, run.FenceAt(_progress.Step), _last)) break;
+            var boundary = await _preparation!.AtBoundaryAsync(run, run.FenceAt(_progress.Step), _last);
+            if (boundary == Boundary.Stop) break;
+            if (boundary == Boundary.Evacuate)
+            {
+                if (_inventory.Progress?.Step != _progress.Step) await SaveAsync(run, validationLoss: null);
+                await _preparation.EvacuateAsync();
+                throw new PartitionsLostException("all silos are leaving");
+            }
+
             double seconds = before + _time.GetElapsedTime(began).TotalSeconds;
             await StepAsync(run, seconds, () => before + _time.GetElapsedTime(began).TotalSeconds);
             if (run.Plan.ValidatesAfter(_progress.Step)) await ValidateAsync(run);
