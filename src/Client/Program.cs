@@ -1,4 +1,5 @@
 using GenSlmOrleans.Client;
 using GenSlmOrleans.Client.Commands;
 
-return await ConsoleApplication.RunAsync(args, [TrainCommand.Create(), ResumeCommand.Create()]);
+return await ConsoleApplication.RunAsync(
+    args, [TrainCommand.Create(), ResumeCommand.Create(), UpCommand.Create(), DownCommand.Create(), SiloCommand.Create(), SilosCommand.Create()]);

@@ -14,11 +14,11 @@ catch (ArgumentException exception)
 
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.AddLogs();
+builder.AddDrain(settings);
 builder.AddCluster(settings);
 builder.AddCompute(settings);
 builder.AddTelemetry();
 builder.AddHealth(settings);
-if (settings.EndsWithParent) ParentWatch.Use(builder);
 
 var app = builder.Build();
 try
@@ -32,6 +32,7 @@ catch (Exception exception) when (exception is DllNotFoundException or TypeIniti
     return 1;
 }
 
+app.Services.GetRequiredService<ILogger<SiloSettings>>().Starting(settings.Name, settings.Address.ToString(), settings.SiloPort, settings.Deadlines);
 app.MapTelemetry();
 app.MapHealth();
 await app.RunAsync();

@@ -1,23 +1,21 @@
-using System.Net;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
-using Orleans.Configuration;
-
 namespace GenSlmOrleans.Client.Local;
 
-/// <summary>Silo processes on this machine and a client connected to them, for the length of one command.</summary>
+/// <summary>
+/// Silo processes on this machine and a client connected to them, for the length of one command. One silo keeps the
+/// cluster's state in memory; several keep it in Garnet or in the server that GENSLM_REDIS names.
+/// </summary>
 internal sealed class LocalCluster : IAsyncDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(90);
-    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
-
     private readonly List<LocalSilo> _silos = [];
-    private IHost? _client;
+    private readonly string _name;
+    private RedisServer? _redis;
+    private ClusterConnection? _connection;
+
+    private LocalCluster(string name) => _name = name;
 
     public IReadOnlyList<LocalSilo> Silos => _silos;
 
-    public IGrainFactory Grains => _client!.Services.GetRequiredService<IClusterClient>();
+    public IGrainFactory Grains => _connection!.Grains;
 
     /// <summary>Completes with the first silo that ends by itself.</summary>
     public async Task<LocalSilo> FirstEndedAsync()
@@ -26,14 +24,15 @@ internal sealed class LocalCluster : IAsyncDisposable
         return _silos.First(silo => silo.Ended == ended);
     }
 
-    /// <exception cref="ClusterException">A silo did not come up; the message shows the end of its log.</exception>
+    /// <exception cref="ClusterException">A process did not come up; the message shows the end of its log.</exception>
     public static async Task<LocalCluster> StartAsync(int siloCount, string runId, CancellationToken cancellation)
     {
-        var cluster = new LocalCluster();
+        // A name of its own, for a server of the user's may hold other clusters.
+        var cluster = new LocalCluster(siloCount == 1 ? ClusterConnection.DefaultCluster : $"genslm-{runId}-{Guid.NewGuid():N}");
         try
         {
-            await cluster.StartSilosAsync(siloCount, runId, cancellation);
-            await cluster.ConnectAsync(cancellation);
+            await cluster.StartProcessesAsync(siloCount, Path.Combine(CacheFolder.Path, "logs", $"{runId}-{Environment.ProcessId}"), cancellation);
+            cluster._connection = await ClusterConnection.OpenAsync([.. cluster._silos.Select(silo => silo.Ports.GatewayEndPoint)], cluster._name, cancellation);
             return cluster;
         }
         catch
@@ -43,66 +42,21 @@ internal sealed class LocalCluster : IAsyncDisposable
         }
     }
 
-    private async Task StartSilosAsync(int count, string runId, CancellationToken cancellation)
+    private async Task StartProcessesAsync(int count, string logs, CancellationToken cancellation)
     {
         int cursor = SiloPorts.Start;
-        IPEndPoint? primary = null;
-        for (int i = 0; i < count; i++)
-        {
-            var ports = SiloPorts.Free(ref cursor);
-            var log = Path.Combine(CacheFolder.Path, "logs", $"{runId}-{Environment.ProcessId}-silo-{i}.log");
-            _silos.Add(LocalSilo.Start($"silo-{i}", ports, primary, sharesCores: count > 1, log));
-            // The first keeps the membership table; the others join it, all at once.
-            if (i == 0) await ReadyAsync(_silos[0], cancellation);
-            primary ??= new IPEndPoint(IPAddress.Loopback, ports.Silo);
-        }
-
-        await Task.WhenAll(_silos.Select(silo => ReadyAsync(silo, cancellation)));
-    }
-
-    private static async Task ReadyAsync(LocalSilo silo, CancellationToken cancellation)
-    {
-        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(StartTimeout);
-        while (true)
-        {
-            if (silo.Ended.IsCompleted) throw new ClusterException($"A silo did not start: {silo.Obituary()}");
-            try
-            {
-                using var answer = await http.GetAsync(new Uri($"http://127.0.0.1:{silo.Ports.Http}/health/ready"), deadline.Token);
-                if (answer.IsSuccessStatusCode) return;
-            }
-            catch (HttpRequestException)
-            {
-                // Not listening yet.
-            }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && deadline.IsCancellationRequested)
-            {
-                throw new ClusterException($"A silo was not ready within {StartTimeout.TotalSeconds:F0} s; its log is {silo.LogPath}");
-            }
-
-            await Task.WhenAny(silo.Ended, Task.Delay(PollInterval, deadline.Token));
-        }
-    }
-
-    private async Task ConnectAsync(CancellationToken cancellation)
-    {
-        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<IHostLifetime, CommandLifetime>();
-        builder.UseOrleansClient(client =>
-        {
-            client.UseStaticClustering(_silos.Select(silo => new IPEndPoint(IPAddress.Loopback, silo.Ports.Gateway)).ToArray());
-            client.Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = "genslm");
-        });
-        _client = builder.Build();
-        await _client.StartAsync(cancellation);
+        if (count > 1) _redis = await RedisServer.OpenAsync(SiloPorts.Next(ref cursor), folder: null, $"{logs}-redis.log", cancellation);
+        var places = Enumerable.Range(0, count).Select(i => new SiloPlace($"silo-{i}", SiloPorts.Free(ref cursor), _redis?.Address, _name, Devices: null));
+        await LocalSilo.StartAllAsync([.. places], _silos, name => $"{logs}-{name}.log", cancellation);
     }
 
     public async ValueTask DisposeAsync()
     {
         foreach (var silo in _silos) silo.Dispose();
-        if (_client is IAsyncDisposable client) await client.DisposeAsync();
+        if (_connection is not null) await _connection.DisposeAsync();
+        if (_redis is null) return;
+        // Garnet's memory goes with it; a server of the user's is left as it was.
+        if (_redis.Process is null) await RedisServer.ForgetAsync(_redis.Address, _name);
+        await _redis.DisposeAsync();
     }
 }

@@ -1,116 +1,127 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 
 namespace GenSlmOrleans.Client.Local;
 
-/// <summary>A silo process of this console's own: it ends with the console, whichever way that ends.</summary>
+/// <summary>A silo process of this console's own, and where it listens.</summary>
 internal sealed class LocalSilo : IDisposable
 {
-    private const int LogLinesShown = 5;
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
 
-    private readonly Process _process;
-    private readonly StreamWriter _log;
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private LocalSilo(string name, SiloPorts ports, ChildProcess process) => (Name, Ports, Process) = (name, ports, process);
 
-    private LocalSilo(Process process, StreamWriter log, string logPath, SiloPorts ports)
-    {
-        (_process, _log, LogPath, Ports) = (process, log, logPath, ports);
-        process.Exited += (_, _) => _ended.TrySetResult();
-    }
+    public string Name { get; }
 
     public SiloPorts Ports { get; }
 
-    /// <summary>Where the silo's log goes.</summary>
-    public string LogPath { get; }
+    public ChildProcess Process { get; }
 
     /// <summary>Completes when the process has ended.</summary>
-    public Task Ended => _ended.Task;
-
-    /// <summary>Starts a silo.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="ports">Where it listens.</param>
-    /// <param name="primary">The first silo of the cluster; null for the first.</param>
-    /// <param name="sharesCores">Other silos compute on the same cores.</param>
-    /// <param name="logPath">Where its log goes.</param>
-    public static LocalSilo Start(string name, SiloPorts ports, IPEndPoint? primary, bool sharesCores, string logPath)
-    {
-        var start = new ProcessStartInfo(DotnetPath()) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in (string[])[SiloProgram(), "--name", name, "--ends-with-parent", "true", "--cache", CacheFolder.Path])
-            start.ArgumentList.Add(argument);
-        Add("--silo-port", ports.Silo.ToString(CultureInfo.InvariantCulture));
-        Add("--gateway-port", ports.Gateway.ToString(CultureInfo.InvariantCulture));
-        Add("--http-port", ports.Http.ToString(CultureInfo.InvariantCulture));
-        if (primary is not null) Add("--primary", primary.ToString());
-        void Add(string option, string value)
-        {
-            start.ArgumentList.Add(option);
-            start.ArgumentList.Add(value);
-        }
-
-        // OpenMP's threads spin while they wait, which takes the core from a neighbour that has work for it.
-        if (sharesCores) start.Environment["OMP_WAIT_POLICY"] = "PASSIVE";
-        Directory.CreateDirectory(Path.GetDirectoryName(logPath)!);
-        var log = new StreamWriter(logPath, append: false) { AutoFlush = true };
-        var process = new Process { StartInfo = start, EnableRaisingEvents = true };
-        var silo = new LocalSilo(process, log, logPath, ports);
-        process.OutputDataReceived += (_, line) => silo.Write(line.Data);
-        process.ErrorDataReceived += (_, line) => silo.Write(line.Data);
-        process.Start();
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return silo;
-    }
+    public Task Ended => Process.Ended;
 
     /// <summary>What to say about a silo that ended by itself.</summary>
-    public string Obituary()
+    public string Obituary() => Process.Obituary();
+
+    /// <summary>Starts a silo; <see cref="ReadyAsync"/> completes when it has joined.</summary>
+    /// <param name="place">Its name, where it listens and what it joins.</param>
+    /// <param name="sharesCores">Other silos compute on the same cores.</param>
+    /// <param name="logPath">Where its log goes; null: to this console.</param>
+    public static LocalSilo Start(SiloPlace place, bool sharesCores, string? logPath) => new(place.Name, place.Ports, ChildProcess.Start(
+        SiloProgram(), ["--ends-with-parent", "true", .. place.Arguments()], Environment(sharesCores), logPath));
+
+    /// <summary>
+    /// Starts silos, the first before the others: it clears the table of members that an earlier start has left there, and
+    /// silos that join at the same moment hinder each other for longer than it takes. All are among the started, also when it fails.
+    /// </summary>
+    public static async Task StartAllAsync(IReadOnlyList<SiloPlace> places, ICollection<LocalSilo> started, Func<string, string> logPath, CancellationToken cancellation)
     {
-        var tail = File.Exists(LogPath) ? File.ReadLines(LogPath).TakeLast(LogLinesShown) : [];
-        return $"exit code {_process.ExitCode}; its log is {LogPath}{string.Concat(tail.Select(line => $"\n  {line}"))}";
+        foreach (var place in places)
+        {
+            var silo = Start(place, sharesCores: places.Count > 1, logPath(place.Name));
+            started.Add(silo);
+            if (started.Count == 1) await silo.ReadyAsync(cancellation);
+        }
+
+        await Task.WhenAll(started.Select(silo => silo.ReadyAsync(cancellation)));
+    }
+
+    /// <summary>Completes when the silo has joined its cluster and takes calls.</summary>
+    /// <exception cref="ClusterException">It ended or was not ready in time; the message shows the end of its log.</exception>
+    public async Task ReadyAsync(CancellationToken cancellation)
+    {
+        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(StartTimeout);
+        while (true)
+        {
+            if (Ended.IsCompleted) throw new ClusterException($"A silo did not start: {Obituary()}");
+            try
+            {
+                using var answer = await http.GetAsync(new Uri($"http://127.0.0.1:{Ports.Http}/health/ready"), deadline.Token);
+                if (answer.IsSuccessStatusCode) return;
+            }
+            catch (HttpRequestException)
+            {
+                // Not listening yet.
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                if (deadline.IsCancellationRequested) throw new ClusterException($"A silo was not ready within {StartTimeout.TotalSeconds:F0} s; its log is {Process.LogPath}");
+            }
+
+            await Task.WhenAny(Ended, Task.Delay(PollInterval, cancellation));
+        }
     }
 
     /// <summary>Ends the process at once.</summary>
-    public void Dispose()
+    public void Dispose() => Process.Dispose();
+
+    /// <summary>What a silo's environment adds or, with null, takes away: where it is comes from its arguments alone.</summary>
+    private static Dictionary<string, string?> Environment(bool sharesCores)
     {
-        try
-        {
-            _process.Kill();
-            _process.WaitForExit();
-        }
-        catch (InvalidOperationException)
-        {
-            // It had ended already.
-        }
-
-        _process.Dispose();
-        lock (_log) _log.Dispose();
+        var environment = new Dictionary<string, string?>(StringComparer.Ordinal);
+        foreach (var name in (string[])["REDIS", "CLUSTER", "PRIMARY", "ADDRESS"]) environment[$"GENSLM_{name}"] = null;
+        // OpenMP's threads spin while they wait, which takes the core from a neighbour that has work for it.
+        if (sharesCores) environment["OMP_WAIT_POLICY"] = "PASSIVE";
+        return environment;
     }
-
-    private void Write(string? line)
-    {
-        if (line is null) return;
-        lock (_log)
-        {
-            if (_log.BaseStream is { CanWrite: true }) _log.WriteLine(line);
-        }
-    }
-
-    private static string DotnetPath() =>
-        Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
 
     /// <summary>The silo's program: named by GENSLM_SILO, in the folder "silo" of a release, or beside ours in the build output.</summary>
-    private static string SiloProgram()
+    public static string SiloProgram()
     {
-        const string Name = "GenSlmOrleans.Silo.dll";
+        const string Dll = "GenSlmOrleans.Silo.dll";
         var here = AppContext.BaseDirectory;
         var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(here));
         string?[] candidates =
         [
-            Environment.GetEnvironmentVariable("GENSLM_SILO"),
-            Path.Combine(here, "silo", Name),
-            Path.GetFullPath(Path.Combine(here, "..", "..", "Silo", configuration, Name)),
+            System.Environment.GetEnvironmentVariable("GENSLM_SILO"),
+            Path.Combine(here, "silo", Dll),
+            Path.GetFullPath(Path.Combine(here, "..", "..", "Silo", configuration, Dll)),
         ];
         return candidates.FirstOrDefault(File.Exists)
             ?? throw new ClusterException($"The silo's program was not found; expected {candidates[^1]}, or its path in GENSLM_SILO. './genslm' builds it.");
     }
+}
+
+/// <summary>A silo's name, where it listens and what it joins.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Ports">Where it listens.</param>
+/// <param name="Redis">Where its cluster keeps membership and state; null: in memory, a cluster of one.</param>
+/// <param name="Cluster">Which cluster there.</param>
+/// <param name="Devices">Devices to offer, separated by commas; null: every GPU, or the CPU.</param>
+/// <param name="Address">Where other silos reach it; null: on this machine only.</param>
+internal sealed record SiloPlace(string Name, SiloPorts Ports, string? Redis, string Cluster, string? Devices, string? Address = null)
+{
+    public IEnumerable<string> Arguments()
+    {
+        List<(string Option, string? Value)> options =
+        [
+            ("--name", Name), ("--cache", CacheFolder.Path), ("--cluster", Cluster), ("--redis", Redis), ("--devices", Devices), ("--address", Address),
+            ("--silo-port", Text(Ports.Silo)), ("--gateway-port", Text(Ports.Gateway)), ("--http-port", Text(Ports.Http)),
+        ];
+        return options.Where(option => option.Value is not null).SelectMany(option => (string[])[option.Option, option.Value!]);
+    }
+
+    private static string Text(int port) => port.ToString(CultureInfo.InvariantCulture);
 }

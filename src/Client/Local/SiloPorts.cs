@@ -13,6 +13,9 @@ internal sealed record SiloPorts(int Silo, int Gateway, int Http)
     private const int First = 20000;
     private const int End = 32000;
 
+    /// <summary>Where clients on this machine connect to.</summary>
+    public IPEndPoint GatewayEndPoint => new(IPAddress.Loopback, Gateway);
+
     /// <summary>Finds free ports, beginning at a place of this process's own so that consoles side by side do not meet.</summary>
     public static SiloPorts Free(ref int cursor)
     {
@@ -22,7 +25,8 @@ internal sealed record SiloPorts(int Silo, int Gateway, int Http)
     /// <summary>Where this process begins to look.</summary>
     public static int Start => First + (int)(Environment.ProcessId * 37L % (End - First));
 
-    private static int Next(ref int cursor)
+    /// <summary>One free port.</summary>
+    public static int Next(ref int cursor)
     {
         for (int tries = 0; tries < End - First; tries++)
         {

@@ -5,16 +5,88 @@ using Orleans.Runtime.Hosting;
 
 namespace GenSlmOrleans.Silo.Hosting;
 
-/// <summary>Orleans: membership of a local cluster, endpoints, placement.</summary>
+/// <summary>Orleans: membership, storage, reminders, endpoints, placement and deadlines.</summary>
 internal static class ClusterHosting
 {
-    public const string ClusterId = "genslm";
+    // A run grain that has lost its silo comes back with its reminder; Orleans wants at least a minute by default.
+    private static readonly TimeSpan ShortestReminder = TimeSpan.FromSeconds(5);
 
-    public static void AddCluster(this WebApplicationBuilder builder, SiloSettings settings) => builder.UseOrleans(silo =>
+    public static void AddCluster(this WebApplicationBuilder builder, SiloSettings settings)
     {
-        silo.UseLocalhostClustering(settings.SiloPort, settings.GatewayPort, settings.Primary, ClusterId, ClusterId);
-        silo.Configure<SiloOptions>(options => options.SiloName = settings.Name);
-        silo.Configure<EndpointOptions>(options => options.AdvertisedIPAddress = IPAddress.Loopback);
-        silo.Services.AddPlacementDirector<OnNamedSilo, NamedSiloDirector>();
-    });
+        var deadlines = settings.Deadlines;
+        builder.Services.AddSingleton(deadlines);
+        // Before Orleans, which keeps all that is added after it waiting until it has joined.
+        builder.AddConnectionWatch();
+        builder.UseOrleans(silo =>
+        {
+            if (settings.Redis is { } redis) silo.UseRedis(redis, deadlines);
+            else silo.UseMemory(settings);
+            silo.Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = settings.Cluster);
+            silo.Configure<SiloOptions>(options => options.SiloName = settings.Name);
+            silo.Configure<EndpointOptions>(options => Listen(options, settings));
+            silo.Configure<ReminderOptions>(options => options.MinimumReminderPeriod = ShortestReminder);
+            silo.UseDeadlines(deadlines);
+            silo.UseDirectory();
+            silo.Services.AddPlacementDirector<OnNamedSilo, NamedSiloDirector>();
+        });
+    }
+
+    private static void UseRedis(this ISiloBuilder silo, string redis, FailureDeadlines deadlines)
+    {
+        var options = RedisConnection.Options(redis, deadlines);
+        var connection = new RedisConnection(redis, deadlines);
+        silo.UseRedisClustering(clustering => (clustering.ConfigurationOptions, clustering.CreateMultiplexer) = (options, _ => connection.OpenAsync()));
+        silo.AddRedisGrainStorageAsDefault(storage => (storage.ConfigurationOptions, storage.CreateMultiplexer) = (options, _ => connection.OpenAsync()));
+        silo.UseRedisReminderService(reminders => (reminders.ConfigurationOptions, reminders.CreateMultiplexer) = (options, _ => connection.OpenAsync()));
+    }
+
+    private static void UseMemory(this ISiloBuilder silo, SiloSettings settings)
+    {
+        silo.UseLocalhostClustering(settings.SiloPort, settings.GatewayPort, settings.Primary, settings.Cluster, settings.Cluster);
+        silo.AddMemoryGrainStorageAsDefault();
+        silo.UseInMemoryReminderService();
+    }
+
+    private static void Listen(EndpointOptions options, SiloSettings settings)
+    {
+        options.AdvertisedIPAddress = settings.Address;
+        options.SiloPort = settings.SiloPort;
+        options.GatewayPort = settings.GatewayPort;
+        if (IPAddress.IsLoopback(settings.Address)) return;
+        options.SiloListeningEndpoint = new IPEndPoint(IPAddress.Any, settings.SiloPort);
+        options.GatewayListeningEndpoint = new IPEndPoint(IPAddress.Any, settings.GatewayPort);
+    }
+
+    private static void UseDeadlines(this ISiloBuilder silo, FailureDeadlines deadlines)
+    {
+        silo.Configure<ClusterMembershipOptions>(options =>
+        {
+            options.ProbeTimeout = options.MaxProbeTimeout = deadlines.Probe;
+            options.NumMissedProbesLimit = FailureDeadlines.MissedProbes;
+            options.NumVotesForDeathDeclaration = 1;
+            // Both prolong a probe beyond its deadline, the second by a random silo that may be as dead as the first.
+            options.ExtendProbeTimeoutDuringDegradation = false;
+            options.EnableIndirectProbes = false;
+            options.IAmAliveTablePublishTimeout = options.TableRefreshTimeout = deadlines.Heartbeat;
+            options.NumMissedTableIAmAliveLimit = (int)(deadlines.Stale / deadlines.Heartbeat);
+            options.DeathVoteExpirationTimeout = deadlines.Join;
+            options.MaxJoinAttemptTime = deadlines.Join;
+        });
+        silo.Configure<ConnectionOptions>(options => options.OpenConnectionTimeout = deadlines.Connect);
+        silo.Configure<SiloMessagingOptions>(options =>
+        {
+            options.ResponseTimeout = deadlines.Call;
+            options.SystemResponseTimeout = deadlines.SystemCall;
+        });
+    }
+
+    // The default directory deactivates what survivors hold when the silo that had it registered dies: partitions among it.
+    private static void UseDirectory(this ISiloBuilder silo)
+    {
+#pragma warning disable ORLEANSEXP003 // The distributed directory is called experimental.
+        silo.AddDistributedGrainDirectory();
+#pragma warning restore ORLEANSEXP003
+        // Two activations for a moment are harmless, for every message is fenced; waiting for the dead one is not.
+        silo.Configure<GrainDirectoryOptions>(options => options.RangeLeaseDuration = TimeSpan.Zero);
+    }
 }

@@ -5,7 +5,7 @@ namespace GenSlmOrleans.Silo.Hosting;
 
 /// <summary>
 /// /health/live: the process answers and its device threads take work. /health/ready: besides, it has joined the
-/// cluster and takes calls. Neither asks another process or a grain.
+/// cluster, takes calls and has not been told to leave. Neither asks another process or a grain.
 /// </summary>
 internal static class Health
 {
@@ -15,8 +15,8 @@ internal static class Health
     public static void MapHealth(this WebApplication app)
     {
         app.MapGet("/health/live", (SiloDevices devices) => DevicesAlive(devices) ? Results.Text("alive") : Results.StatusCode(503));
-        app.MapGet("/health/ready", (SiloDevices devices, IHostApplicationLifetime lifetime) =>
-            DevicesAlive(devices) && lifetime.ApplicationStarted.IsCancellationRequested && !lifetime.ApplicationStopping.IsCancellationRequested
+        app.MapGet("/health/ready", (SiloDevices devices, SiloDrain drain, IHostApplicationLifetime lifetime) =>
+            DevicesAlive(devices) && !drain.IsDraining && lifetime.ApplicationStarted.IsCancellationRequested && !lifetime.ApplicationStopping.IsCancellationRequested
                 ? Results.Text("ready")
                 : Results.StatusCode(503));
     }

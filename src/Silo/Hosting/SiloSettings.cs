@@ -23,6 +23,9 @@ public sealed record SiloSettings
     /// <summary>Where membership, grain state and reminders are kept, as StackExchange.Redis reads it (HOST:PORT,password=…); null: in memory.</summary>
     public string? Redis { get; init; }
 
+    /// <summary>Which cluster on that Redis: silos of the same name find each other.</summary>
+    public string Cluster { get; init; } = "genslm";
+
     /// <summary>The address that other silos and consoles reach this one at: the pod's. Any but the loopback listens on every interface.</summary>
     public IPAddress Address { get; init; } = IPAddress.Loopback;
 
@@ -31,6 +34,10 @@ public sealed record SiloSettings
 
     /// <summary>How long a silo told to leave has to hand over what it holds.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Every deadline that derives from these.</summary>
+    /// <exception cref="ArgumentException">An inner one exceeds an outer one.</exception>
+    public FailureDeadlines Deadlines => FailureDeadlines.Derive(FailureDetection, DrainTimeout);
 
     /// <summary>Devices to offer; empty: every GPU, or the CPU.</summary>
     public ImmutableArray<string> Devices { get; init; } = [];
@@ -61,6 +68,8 @@ public sealed record SiloSettings
             settings = apply(settings, args[i + 1]);
         }
 
+        var deadlines = settings.Deadlines;
+        if (settings.Redis is { } redis) RedisConnection.Options(redis, deadlines);
         return settings;
     }
 
@@ -76,6 +85,7 @@ public sealed record SiloSettings
             ["http-port"] = (settings, value) => settings with { HttpPort = Port("http-port", value) },
             ["primary"] = (settings, value) => settings with { Primary = EndPoint("primary", value) },
             ["redis"] = (settings, value) => settings with { Redis = value },
+            ["cluster"] = (settings, value) => settings with { Cluster = value },
             ["address"] = (settings, value) => settings with { Address = IPAddressOf("address", value) },
             ["failure-detection"] = (settings, value) => settings with { FailureDetection = Seconds("failure-detection", value, 0.5, 60) },
             ["drain-timeout"] = (settings, value) => settings with { DrainTimeout = Seconds("drain-timeout", value, 1, 3600) },

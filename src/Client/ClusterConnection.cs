@@ -1,0 +1,112 @@
+using System.Net;
+using GenSlmOrleans.Client.Local;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.Configuration;
+using Orleans.Runtime;
+using Orleans.Runtime.Messaging;
+using Orleans.Serialization;
+
+namespace GenSlmOrleans.Client;
+
+/// <summary>A client connected to the gateways of a cluster.</summary>
+internal sealed class ClusterConnection : IAsyncDisposable
+{
+    /// <summary>The name of a cluster where no other is given: GENSLM_CLUSTER, as a silo reads it, or genslm.</summary>
+    public static string DefaultCluster { get; } = Environment.GetEnvironmentVariable("GENSLM_CLUSTER") is { Length: > 0 } named ? named : "genslm";
+
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+    // A paused process takes a connection and never says a word.
+    private static readonly TimeSpan GatewayTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);
+
+    private readonly IHost _host;
+
+    private ClusterConnection(IHost host) => _host = host;
+
+    public IGrainFactory Grains => _host.Services.GetRequiredService<IClusterClient>();
+
+    /// <summary>Connects to the first of the gateways that answers; goes over to another when that one is lost.</summary>
+    /// <exception cref="ClusterException">None answers within ten seconds.</exception>
+    public static async Task<ClusterConnection> OpenAsync(IReadOnlyList<IPEndPoint> gateways, string cluster, CancellationToken cancellation)
+    {
+        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<IHostLifetime, CommandLifetime>();
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(ConnectTimeout);
+        builder.UseOrleansClient(client =>
+        {
+            client.UseStaticClustering([.. gateways]);
+            client.Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = cluster);
+            client.Configure<ConnectionOptions>(options => options.OpenConnectionTimeout = GatewayTimeout);
+            client.UseConnectionRetryFilter(async (_, attempts) =>
+            {
+                await Task.Delay(RetryInterval, attempts);
+                return true;
+            });
+        });
+        var host = builder.Build();
+        try
+        {
+            await host.StartAsync(deadline.Token);
+            return new ClusterConnection(host);
+        }
+        catch (Exception exception) when (!cancellation.IsCancellationRequested && exception is OperationCanceledException or ConnectionFailedException or OrleansException)
+        {
+            await DisposeAsync(host);
+            throw new ClusterException($"No cluster answers at {string.Join(", ", gateways)}.");
+        }
+        catch
+        {
+            await DisposeAsync(host);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// A call that may be made again: repeated while the cluster is busy with the loss of a silo or of its Redis, for at most ten seconds.
+    /// </summary>
+    /// <exception cref="ClusterException">It failed to the end.</exception>
+    public async Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(ConnectTimeout);
+        while (true)
+        {
+            try
+            {
+                return await call(Grains).WaitAsync(deadline.Token);
+            }
+            catch (Exception exception) when (exception is OrleansException or SerializerException or TimeoutException or OperationCanceledException)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                if (deadline.IsCancellationRequested) throw new ClusterException($"The cluster does not answer: {exception.Message.Split('\n')[0]}");
+                await Task.WhenAny(Task.Delay(RetryInterval, deadline.Token));
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // Takes leave of the gateway; one that is gone is not waited for.
+        using var patience = new CancellationTokenSource(LeaveTimeout);
+        try
+        {
+            await _host.StopAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Then without.
+        }
+
+        await DisposeAsync(_host);
+    }
+
+    private static async ValueTask DisposeAsync(IHost host)
+    {
+        if (host is IAsyncDisposable disposable) await disposable.DisposeAsync();
+    }
+}

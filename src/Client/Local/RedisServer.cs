@@ -1,0 +1,148 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using StackExchange.Redis;
+
+namespace GenSlmOrleans.Client.Local;
+
+/// <summary>
+/// Where a local cluster keeps its membership, grain state and reminders: Garnet, started for it, or the server of the
+/// user's that GENSLM_REDIS names.
+/// </summary>
+internal sealed class RedisServer : IAsyncDisposable
+{
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
+
+    private RedisServer(string address, ChildProcess? process) => (Address, Process) = (address, process);
+
+    /// <summary>How silos reach it, as StackExchange.Redis reads it.</summary>
+    public string Address { get; }
+
+    /// <summary>Garnet's process; null where the server is the user's.</summary>
+    public ChildProcess? Process { get; }
+
+    /// <summary>The server of the user's that GENSLM_REDIS names, if any.</summary>
+    public static string? OfUser => Environment.GetEnvironmentVariable("GENSLM_REDIS") is { Length: > 0 } address ? address : null;
+
+    /// <summary>Connects to the user's server, or starts Garnet.</summary>
+    /// <param name="port">Where Garnet is to listen.</param>
+    /// <param name="folder">Where Garnet keeps its data; null: in memory only.</param>
+    /// <param name="logPath">Where Garnet's log goes.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="ClusterException">It does not answer; the message says which server and why.</exception>
+    public static async Task<RedisServer> OpenAsync(int port, string? folder, string logPath, CancellationToken cancellation)
+    {
+        if (OfUser is { } address)
+        {
+            await PingAsync(address, "the server that GENSLM_REDIS names");
+            return new RedisServer(address, null);
+        }
+
+        var program = await GarnetTool.LocateAsync(cancellation);
+        var server = new RedisServer($"127.0.0.1:{port}", ChildProcess.Start(program, Arguments(port, folder), Additions(), logPath));
+        try
+        {
+            await server.ReadyAsync(port, cancellation);
+            return server;
+        }
+        catch
+        {
+            server.Process!.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether a server answers.</summary>
+    /// <exception cref="ClusterException">None does.</exception>
+    public static async Task PingAsync(string address, string what)
+    {
+        try
+        {
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(Parse(address));
+            await connection.GetDatabase().PingAsync();
+        }
+        catch (RedisException exception)
+        {
+            throw new ClusterException($"Redis at {address} ({what}) does not answer: {exception.Message.Split(". ")[0]}.");
+        }
+    }
+
+    /// <summary>Removes what a cluster kept on a server.</summary>
+    public static async Task ForgetAsync(string address, string cluster)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(Parse(address));
+        foreach (var server in connection.GetServers())
+            await foreach (var key in server.KeysAsync(pattern: $"{cluster}/*")) await connection.GetDatabase().KeyDeleteAsync(key);
+    }
+
+    private static ConfigurationOptions Parse(string address)
+    {
+        try
+        {
+            return ConfigurationOptions.Parse(address);
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException)
+        {
+            throw new UsageException($"'{address}' is not a Redis server's address; expected HOST:PORT, with options as StackExchange.Redis reads them.");
+        }
+    }
+
+    private async Task ReadyAsync(int port, CancellationToken cancellation)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(StartTimeout);
+        while (!await AnswersAsync(port, deadline.Token))
+        {
+            if (Process!.Ended.IsCompleted) throw new ClusterException($"Garnet did not start: {Process.Obituary()}");
+            cancellation.ThrowIfCancellationRequested();
+            if (deadline.IsCancellationRequested) throw new ClusterException($"Garnet was not ready within {StartTimeout.TotalSeconds:F0} s; its log is {Process.LogPath}");
+            await Task.WhenAny(Process.Ended, Task.Delay(PollInterval, cancellation));
+        }
+    }
+
+    // Without the client library, which takes its time over a server that does not listen yet.
+    private static async Task<bool> AnswersAsync(int port, CancellationToken cancellation)
+    {
+        try
+        {
+            using var connection = new TcpClient();
+            await connection.ConnectAsync(IPAddress.Loopback, port, cancellation);
+            var stream = connection.GetStream();
+            await stream.WriteAsync("PING\r\n"u8.ToArray(), cancellation);
+            var answer = new byte[5];
+            await stream.ReadExactlyAsync(answer, cancellation);
+            return answer.AsSpan().SequenceEqual("+PONG"u8);
+        }
+        catch (Exception exception) when (exception is SocketException or IOException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    // Small, for it holds little: membership, the state of a few grains, reminders. Orleans' scripts want Lua.
+    private static IEnumerable<string> Arguments(int port, string? folder) =>
+    [
+        "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--lua", "--lua-transaction-mode",
+        "--memory", "256m", "--index", "1m",
+        .. folder is null ? (string[])[] : Durable(folder),
+    ];
+
+    // An answer follows the write to the log. The native device would need libaio, which few machines have.
+    private static string[] Durable(string folder) =>
+        ["--aof", "--aof-commit-wait", "--aof-memory", "64m", "--recover", "--checkpointdir", folder, "--device-type", "RandomAccess"];
+
+    private static Dictionary<string, string?> Additions() => new(StringComparer.Ordinal)
+    {
+        // A heap for each core is for servers with millions of keys.
+        ["DOTNET_gcServer"] = "0",
+        ["DOTNET_STARTUP_HOOKS"] = typeof(RedisServer).Assembly.Location,
+    };
+
+    /// <summary>Ends Garnet at once; leaves the user's server alone.</summary>
+    public ValueTask DisposeAsync()
+    {
+        Process?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,29 @@
+using GenSlmOrleans.Grains.Devices;
+
+namespace GenSlmOrleans.Silo.Hosting;
+
+/// <summary>How a silo leaves: once it has been told to, it waits until it holds nothing of any run, and stops in order.</summary>
+internal static class DrainHosting
+{
+    public static void AddDrain(this WebApplicationBuilder builder, SiloSettings settings)
+    {
+        builder.Services.AddSingleton(settings);
+        builder.Services.AddSingleton<IHostLifetime, SiloLifetime>();
+        builder.Services.AddHostedService<DrainService>();
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = settings.Deadlines.Stop);
+    }
+
+    private sealed class DrainService(
+        SiloDrain drain, FailureDeadlines deadlines, TimeProvider time, IHostApplicationLifetime host, ILogger<SiloDrain> logger) : BackgroundService
+    {
+        protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+        {
+            await drain.Asked.WaitAsync(stoppingToken);
+            logger.Draining(deadlines.Drain.TotalSeconds);
+            var patience = Task.Delay(deadlines.Drain, time, stoppingToken);
+            if (await Task.WhenAny(drain.HandedOver, patience) == patience) logger.DrainTimedOut();
+            else logger.HandedOver();
+            host.StopApplication();
+        }
+    }
+}
