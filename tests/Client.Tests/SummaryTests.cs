@@ -20,9 +20,9 @@ public sealed class SummaryTests
     [Fact]
     public void A_step_is_one_line_with_what_people_look_for()
     {
-        var step = new RunEvent(1, RunEventKind.Step, 4, "", new MetricLine { Step = 4, Epoch = 0, TrainLoss = 4.24, Tokens = 11_340, LearningRate = 1e-5, GradientNorm = 1.0956, Seconds = 0.25 });
+        var step = new RunEvent(1, RunEventKind.Step, 4, "", new MetricLine { Step = 4, Epoch = 0, TrainLoss = 4.24, Tokens = 11_340, LearningRate = 1e-5, GradientNorm = 1.0956, Seconds = 0.25 }, default);
         Assert.Equal("step 4/80  epoch 1/10  loss 4.2400  |g| 1.1  lr 1.0e-5  45.4k tok/s", EventText.Line(step, new RunStatus { TotalSteps = 80, Epochs = 10 }));
-        var validation = new RunEvent(2, RunEventKind.Validation, 4, "", new MetricLine { Kind = "validation", Step = 4, ValLoss = 3.5, Best = true });
+        var validation = new RunEvent(2, RunEventKind.Validation, 4, "", new MetricLine { Kind = "validation", Step = 4, ValLoss = 3.5, Best = true }, default);
         Assert.Equal("validation  step 4  loss 3.5000  best", EventText.Line(validation, new RunStatus()));
     }
 }

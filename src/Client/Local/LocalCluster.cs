@@ -17,13 +17,6 @@ internal sealed class LocalCluster : IAsyncDisposable
 
     public IGrainFactory Grains => _connection!.Grains;
 
-    /// <summary>Completes with the first silo that ends by itself.</summary>
-    public async Task<LocalSilo> FirstEndedAsync()
-    {
-        var ended = await Task.WhenAny(_silos.Select(silo => silo.Ended));
-        return _silos.First(silo => silo.Ended == ended);
-    }
-
     /// <exception cref="ClusterException">A process did not come up; the message shows the end of its log.</exception>
     public static async Task<LocalCluster> StartAsync(int siloCount, string runId, CancellationToken cancellation)
     {

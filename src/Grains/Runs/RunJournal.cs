@@ -72,7 +72,7 @@ internal sealed class RunJournal(string runId)
         Add(RunEventKind.Validation, "", line);
     }
 
-    public void Saved(CheckpointInventory inventory) => Status = Status with { BestCheckpoint = inventory.Best };
+    public void Saved(CheckpointInventory inventory) => Status = Status with { BestCheckpoint = inventory.Best, LastCheckpoint = inventory.Last };
 
     public void Completed(ExportReport export)
     {
