@@ -8,7 +8,6 @@ using Orleans.Configuration;
 using Orleans.Messaging;
 using Orleans.Runtime;
 using Orleans.Runtime.Messaging;
-using Orleans.Serialization;
 
 namespace GenSlmOrleans.Client;
 
@@ -78,28 +77,13 @@ internal sealed class ClusterConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// A call that may be made again: repeated while the cluster is busy with the loss of a silo or of its Redis, for at most 30 seconds.
-    /// </summary>
+    /// <summary>A call that may be made again: repeated while the cluster is busy with the loss of a silo or of its Redis (<see cref="PatientCall"/>).</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="patience">For how long; default: thirty seconds.</param>
     /// <exception cref="ClusterException">It failed to the end.</exception>
-    public async Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation)
-    {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(ConnectTimeout);
-        while (true)
-        {
-            try
-            {
-                return await call(Grains).WaitAsync(deadline.Token);
-            }
-            catch (Exception exception) when (exception is OrleansException or SerializerException or TimeoutException or OperationCanceledException)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                if (deadline.IsCancellationRequested) throw new ClusterException($"The cluster does not answer: {exception.Message.Split('\n')[0]}");
-                await Task.WhenAny(Task.Delay(RetryInterval, deadline.Token));
-            }
-        }
-    }
+    public Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation, TimeSpan? patience = null) =>
+        PatientCall.AskAsync(() => call(Grains), patience ?? ConnectTimeout, cancellation);
 
     public async ValueTask DisposeAsync()
     {

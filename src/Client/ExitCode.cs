@@ -7,6 +7,7 @@ internal static class ExitCode
     public const int RunFailed = 1;
     public const int BadInput = 2;
     public const int ClusterUnreachable = 3;
+    public const int WaitTimedOut = 4;
     public const int Interrupted = 130;
 }
 

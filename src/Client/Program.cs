@@ -1,13 +1,4 @@
 using GenSlmOrleans.Client;
 using GenSlmOrleans.Client.Commands;
 
-return await ConsoleApplication.RunAsync(args,
-[
-    TrainCommand.Create(),
-    ResumeCommand.Create(),
-    VerifyCommand.Create(),
-    UpCommand.Create(),
-    DownCommand.Create(),
-    SiloCommand.Create(),
-    SilosCommand.Create(),
-]);
+return await ConsoleApplication.RunAsync(args, AllCommands.Create());

@@ -53,6 +53,10 @@ public sealed record RunStatus
 
     /// <summary>Folder of the best checkpoint, empty while there is none.</summary>
     [Id(11)] public string BestCheckpoint { get; init; } = "";
+
+    /// <summary>Folder of the last checkpoint, empty while there is none.</summary>
+    [Id(40)] public string LastCheckpoint { get; init; } = "";
+
     [Id(12)] public double LearningRate { get; init; }
     [Id(13)] public double GradientNorm { get; init; }
 

@@ -14,13 +14,18 @@ internal static class GatewayOption
     public static Option<string?> Create() =>
         new("--gateway") { HelpName = "HOST:PORT,…", Description = "the cluster's gateways [GENSLM_GATEWAY, or those of 'genslm up']" };
 
+    /// <summary>Whether GENSLM_GATEWAY names a cluster.</summary>
+    public static bool IsInEnvironment => OfEnvironment is not null;
+
+    private static string? OfEnvironment => Environment.GetEnvironmentVariable("GENSLM_GATEWAY") is { Length: > 0 } variable ? variable : null;
+
     /// <summary>Connects to the cluster that is meant.</summary>
     /// <exception cref="UsageException">None is named, or not as it should be.</exception>
     /// <exception cref="ClusterException">It does not answer.</exception>
     public static async Task<ClusterConnection> ConnectAsync(string? option, CancellationToken cancellation)
     {
         if (option is not null) return await ConnectAsync(option, "--gateway", cancellation);
-        if (Environment.GetEnvironmentVariable("GENSLM_GATEWAY") is { Length: > 0 } variable) return await ConnectAsync(variable, "GENSLM_GATEWAY", cancellation);
+        if (OfEnvironment is { } variable) return await ConnectAsync(variable, "GENSLM_GATEWAY", cancellation);
         var cluster = StandingCluster.Find() ?? throw new ClusterException("No cluster is up on this machine: 'genslm up' starts one, --gateway HOST:PORT names another.");
         if (!cluster.LiveSilos.Any()) throw new ClusterException("No silo of the cluster that was started on this machine is alive; 'genslm silo' adds one, 'genslm down' stops what is left.");
         return await ClusterConnection.OpenAsync(() => Gateways(StandingCluster.Find() ?? cluster), cluster.Name, cancellation);

@@ -1,10 +1,14 @@
 using System.CommandLine;
+using GenSlmOrleans.Client.Local;
 using GenSlmOrleans.Client.Options;
 using GenSlmOrleans.Client.Rendering;
 
 namespace GenSlmOrleans.Client.Commands;
 
-/// <summary><c>genslm resume OUTPUT</c>: goes on from the last checkpoint, to the same final bits.</summary>
+/// <summary>
+/// <c>genslm resume OUTPUT</c> or <c>resume RUN</c>: goes on from the last checkpoint, to the same final bits. A folder that exists
+/// is an output folder, whose run goes on here; any other name is a run's of the cluster, if one is up or named.
+/// </summary>
 internal static class ResumeCommand
 {
     public static Command Create()
@@ -12,27 +16,55 @@ internal static class ResumeCommand
         var command = new Command("resume", """
             Example: genslm resume runs/influenza
 
-            Goes on with the run of an output folder from its last checkpoint, with the settings it began with.
+            Goes on from the last checkpoint, with the settings that the run began with. Given an output folder, goes on with it
+            on a local cluster of its own. Given the name of a run, and a cluster that is up or named by --gateway, makes the
+            cluster go on with the run, and watches it.
             """);
-        var output = new Argument<string>("OUTPUT") { Description = "the run's output folder" };
-        var silos = new Option<string?>("--silos") { HelpName = "N", Description = "local silo processes to start [1]" };
-        var json = new Option<bool>("--json") { Arity = ArgumentArity.Zero, Description = "print one JSON object on standard output at the end" };
-        var plain = new Option<bool>("--plain") { Arity = ArgumentArity.Zero, Description = "plain lines instead of a live view" };
-        var verbose = new Option<bool>("--verbose") { Arity = ArgumentArity.Zero, Description = "show stack traces" };
-        command.Arguments.Add(output);
-        foreach (var option in (Option[])[silos, json, plain, verbose]) command.Options.Add(option);
+        var run = new Argument<string>("OUTPUT|RUN") { Description = "the run's output folder, or its name in a cluster" };
+        var silos = new Option<string?>("--silos") { HelpName = "N", Description = "local silo processes to start, for an output folder [1]" };
+        var detach = Flag.Detach();
+        var gateway = GatewayOption.Create();
+        var json = Flag.Summary();
+        var plain = Flag.Plain();
+        command.Arguments.Add(run);
+        foreach (var option in (Option[])[silos, detach, gateway, json, plain, Flag.Verbose()]) command.Options.Add(option);
 
         command.SetAction(async (parsed, cancellation) =>
         {
-            var folder = parsed.GetValue(output)!;
-            var file = Path.Combine(folder, "run.json");
-            if (!File.Exists(file)) throw new UsageException($"{folder} holds no run: there is no run.json in it. 'genslm train FASTA --output {folder}' begins one.");
-            var settings = RunFile.Apply(new TrainSettings(), file) with { Resume = true, Json = parsed.GetValue(json) };
-            if (parsed.GetValue(silos) is { } count) settings = RunOptions.Find("silos", "the console").Set(settings, count);
-            settings = settings with { Spec = settings.Spec with { Output = folder } };
-            var submission = SubmissionCheck.Resolve(settings);
-            return await TrainingSession.RunAsync(submission, settings, ProgressView.Choose(parsed.GetValue(plain)), cancellation);
+            var (name, named, count, detached) = (parsed.GetValue(run)!, parsed.GetValue(gateway), parsed.GetValue(silos), parsed.GetValue(detach));
+            IProgressView View() => ProgressView.Choose(parsed.GetValue(plain));
+            if (IsOfCluster(name, named))
+            {
+                if (count is not null) throw new UsageException($"--silos is for an output folder, whose run goes on here; the run {name} goes on on its cluster.");
+                return await RemoteAsync(name, named, detached ? null : View, parsed.GetValue(json), cancellation);
+            }
+
+            if (detached) throw new UsageException($"--detach is for runs of a cluster; the run of the folder {name} ends with this console.");
+            var settings = Settings(name, count, parsed.GetValue(json));
+            return await TrainingSession.RunAsync(SubmissionCheck.Resolve(settings), settings, View(), cancellation);
         });
         return command;
+    }
+
+    private static bool IsOfCluster(string name, string? gateway) =>
+        gateway is not null || (!Directory.Exists(name) && name == Path.GetFileName(name) && (GatewayOption.IsInEnvironment || StandingCluster.Find() is not null));
+
+    private static TrainSettings Settings(string folder, string? silos, bool json)
+    {
+        var file = Path.Combine(folder, "run.json");
+        if (!File.Exists(file)) throw new UsageException($"{folder} holds no run: there is no run.json in it. 'genslm train FASTA --output {folder}' begins one.");
+        var settings = RunFile.Apply(new TrainSettings(), file) with { Resume = true, Json = json };
+        if (silos is not null) settings = RunOptions.Find("silos", "the console").Set(settings, silos);
+        return settings with { Spec = settings.Spec with { Output = folder } };
+    }
+
+    private static async Task<int> RemoteAsync(string name, string? gateway, Func<IProgressView>? view, bool json, CancellationToken cancellation)
+    {
+        await using var known = await KnownRun.OpenAsync(gateway, name, cancellation);
+        await PatientCall.TellAsync(known.Grain.ResumeAsync, cancellation);
+        var session = new RemoteSession(known.Id, known.Submission.Spec.Output, gateway);
+        if (view is not null) return await session.WatchAsync(known.Grain, view(), WatchCommand.EarlierEvents, null, json, cancellation);
+        await Console.Error.WriteLineAsync($"{known.Id} goes on; watch it with: {session.ComeBack}");
+        return ExitCode.Done;
     }
 }

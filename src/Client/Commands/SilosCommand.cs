@@ -19,7 +19,7 @@ internal static class SilosCommand
         foreach (var option in (Option[])[output, gateway, verbose]) command.Options.Add(option);
         command.SetAction(async (parsed, cancellation) =>
         {
-            bool json = OutputOption.IsJson(parsed.GetValue(output));
+            bool json = OutputOption.Read(parsed, output) == OutputOption.Json;
             await using var connection = await GatewayOption.ConnectAsync(parsed.GetValue(gateway), cancellation);
             var silos = await connection.CallAsync(SiloList.ReadAsync, cancellation);
             await Console.Out.WriteAsync(json ? Listing.Json(silos) : Listing.Table(

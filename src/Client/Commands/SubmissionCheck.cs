@@ -13,19 +13,26 @@ namespace GenSlmOrleans.Client.Commands;
 /// </summary>
 internal static class SubmissionCheck
 {
+    /// <summary>Checks settings and resolves them.</summary>
+    /// <param name="settings">The settings.</param>
+    /// <param name="elsewhere">Silos may see files that this machine does not: sequences and weights that are not here are left for them to check.</param>
     /// <exception cref="UsageException">A setting cannot be; the message says which and what is expected.</exception>
-    public static RunSubmission Resolve(TrainSettings settings)
+    public static RunSubmission Resolve(TrainSettings settings, bool elsewhere = false)
     {
         var spec = settings.Spec;
         if (spec.Data.Length == 0) throw new UsageException("No FASTA file was given; 'genslm train samples/influenza.fasta' trains on the sample.");
         if (settings.Silos < 1) throw new UsageException($"silos is {settings.Silos}; it must be at least 1.");
         if (spec.Validate().FirstOrDefault() is { } problem) throw new UsageException(problem);
 
+        bool checksData = !elsewhere || IsHere(spec.Data);
+        bool checksWeights = !elsewhere || IsHere(spec.Weights);
+        if (!checksData && spec.Output.Length == 0) throw new UsageException($"{spec.Data} is not on this machine, so the run needs an output folder that its silos see; name it by --output.");
         spec = spec with { Data = Path.GetFullPath(spec.Data), Weights = spec.Weights.Length == 0 ? "" : Path.GetFullPath(spec.Weights) };
         var config = Model(spec);
-        spec = spec with { Model = ModelPresets.Find(spec.Model) is null ? Path.GetFullPath(spec.Model) : spec.Model, Output = Output(spec) };
+        spec = spec with { Model = ModelPresets.Find(spec.Model) is null ? Path.GetFullPath(spec.Model) : spec.Model, Output = spec.Output.Length > 0 ? Path.GetFullPath(spec.Output) : FreeOutput(NameOf(spec.Data), _ => false) };
         CheckArchitecture(spec, config);
-        CheckData(spec);
+        if (checksWeights) CheckWeights(spec, config);
+        if (checksData) CheckData(spec);
         CheckOutput(spec, settings.Resume);
         return new RunSubmission(spec, config.ToJson(), settings.Resume);
     }
@@ -35,7 +42,28 @@ internal static class SubmissionCheck
     {
         if (KnownRunId(Path.Combine(spec.Output, "run.json")) is { Length: > 0 } known) return known;
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(spec.Output));
-        return string.Concat(name.Select(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_' ? letter : '-'));
+        return string.Concat(name.Select(letter => IsOfRunId(letter) ? letter : '-'));
+    }
+
+    /// <summary>Whether a run's name may have this letter.</summary>
+    public static bool IsOfRunId(char letter) => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_';
+
+    /// <summary>Where a run goes whose output was not named: a folder in runs, of a name that is free.</summary>
+    /// <param name="name">What its name begins with.</param>
+    /// <param name="isTaken">Whether another run is to have a folder that is not there yet.</param>
+    public static string FreeOutput(string name, Func<string, bool> isTaken)
+    {
+        var folder = Path.GetFullPath(Path.Combine("runs", name));
+        var candidate = folder;
+        for (int i = 2; Directory.Exists(candidate) || isTaken(candidate); i++) candidate = $"{folder}-{i}";
+        return candidate;
+    }
+
+    /// <summary>What a run is called after its sequences: the file's name up to the first dot.</summary>
+    public static string NameOf(string data)
+    {
+        var name = Path.GetFileName(data);
+        return name[..(name.IndexOf('.') is var dot and > 0 ? dot : name.Length)];
     }
 
     private static string? KnownRunId(string runFile)
@@ -70,6 +98,10 @@ internal static class SubmissionCheck
             throw new UsageException($"{spec.Model} has vocab_size {config.VocabularySize}; codons need at least {CodonVocabulary.Size}.");
         if (spec.SeqLength > config.MaximumPositions)
             throw new UsageException($"seqLength is {spec.SeqLength}, but {spec.Model} has {config.MaximumPositions} positions; it must be at most that.");
+    }
+
+    private static void CheckWeights(RunSpec spec, HuggingFaceConfig config)
+    {
         if (spec.Weights.Length == 0) return;
         using var weights = WeightFile.Open(spec.Weights);
         StateDictNames.Match(weights.Tensors, GptNeoXStateDict.Describe(config), spec.Weights);
@@ -94,14 +126,6 @@ internal static class SubmissionCheck
             throw new UsageException($"The output folder {spec.Output} already holds a run; go on with it by 'genslm resume {spec.Output}' or choose another --output.");
     }
 
-    private static string Output(RunSpec spec)
-    {
-        if (spec.Output.Length > 0) return Path.GetFullPath(spec.Output);
-        var name = Path.GetFileName(spec.Data);
-        var stem = name[..(name.IndexOf('.') is var dot and > 0 ? dot : name.Length)];
-        var folder = Path.GetFullPath(Path.Combine("runs", stem));
-        var candidate = folder;
-        for (int i = 2; Directory.Exists(candidate); i++) candidate = $"{folder}-{i}";
-        return candidate;
-    }
+    // A name without a folder is one of this machine's, and a mistake if it is not there.
+    private static bool IsHere(string path) => !Path.IsPathRooted(path) || File.Exists(path) || Directory.Exists(path);
 }

@@ -16,25 +16,15 @@ internal static class TrainCommand
             also a key of the run file, in camel case (batchSize: 2).
             """);
         var data = new Argument<string?>("FASTA") { Arity = ArgumentArity.ZeroOrOne, Description = "the sequences, plain or gzipped" };
-        var config = new Option<string?>("--config") { HelpName = "FILE", Description = "run file (YAML or JSON); options override it" };
-        var print = new Option<bool>("--print-config") { Arity = ArgumentArity.Zero, Description = "print the run file that these options make, and end" };
-        var plain = new Option<bool>("--plain") { Arity = ArgumentArity.Zero, Description = "plain lines instead of a live view" };
-        var verbose = new Option<bool>("--verbose") { Arity = ArgumentArity.Zero, Description = "show stack traces" };
+        var options = new RunOptionSet();
+        var print = Flag.Create("--print-config", "print the run file that these options make, and end");
+        var plain = Flag.Plain();
         command.Arguments.Add(data);
-        var options = RunOptions.All.Where(option => option.Key != "data").ToDictionary(option => option, Create);
-        foreach (var option in (Option[])[config, .. options.Values, print, plain, verbose]) command.Options.Add(option);
+        foreach (var option in (Option[])[.. options.Options, print, plain, Flag.Verbose()]) command.Options.Add(option);
 
         command.SetAction(async (parsed, cancellation) =>
         {
-            var settings = new TrainSettings();
-            if (parsed.GetValue(config) is { } file) settings = RunFile.Apply(settings, file);
-            foreach (var (known, option) in options)
-            {
-                if (parsed.GetResult(option) is not { Implicit: false }) continue;
-                settings = known.Set(settings, known.IsFlag ? "true" : parsed.GetValue((Option<string?>)option) ?? "");
-            }
-
-            if (parsed.GetValue(data) is { } fasta) settings = settings with { Spec = settings.Spec with { Data = fasta } };
+            var settings = options.Read(parsed, runFile: null, parsed.GetValue(data));
             if (parsed.GetValue(print))
             {
                 await Console.Out.WriteAsync(RunFile.Print(settings));
@@ -45,15 +35,5 @@ internal static class TrainCommand
             return await TrainingSession.RunAsync(submission, settings, ProgressView.Choose(parsed.GetValue(plain)), cancellation);
         });
         return command;
-    }
-
-    private static Option Create(RunOption option) => option.IsFlag
-        ? new Option<bool>(option.OptionName) { Arity = ArgumentArity.Zero, Description = option.Description }
-        : new Option<string?>(option.OptionName) { HelpName = option.Placeholder, Description = Described(option), Arity = ArgumentArity.ExactlyOne };
-
-    private static string Described(RunOption option)
-    {
-        var value = option.Get(new TrainSettings());
-        return value.Length == 0 || option.Key == "threads" ? option.Description : $"{option.Description} [{value}]";
     }
 }

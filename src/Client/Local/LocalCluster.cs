@@ -7,7 +7,6 @@ namespace GenSlmOrleans.Client.Local;
 internal sealed class LocalCluster : IAsyncDisposable
 {
     private readonly List<LocalSilo> _silos = [];
-    private readonly HashSet<LocalSilo> _told = [];
     private readonly string _name;
     private RedisServer? _redis;
     private ClusterConnection? _connection;
@@ -17,19 +16,6 @@ internal sealed class LocalCluster : IAsyncDisposable
     public IReadOnlyList<LocalSilo> Silos => _silos;
 
     public IGrainFactory Grains => _connection!.Grains;
-
-    /// <summary>Completes when the next silo ends by itself, with the silo; each is told once.</summary>
-    public async Task<LocalSilo> NextEndedAsync()
-    {
-        var alive = _silos.Where(silo => !_told.Contains(silo)).ToArray();
-        var ended = await Task.WhenAny(alive.Select(silo => silo.Ended));
-        var silo = alive.First(silo => silo.Ended == ended);
-        _told.Add(silo);
-        return silo;
-    }
-
-    /// <summary>Whether every silo has ended.</summary>
-    public bool HasEnded => _silos.All(silo => silo.Ended.IsCompleted);
 
     /// <exception cref="ClusterException">A process did not come up; the message shows the end of its log.</exception>
     public static async Task<LocalCluster> StartAsync(int siloCount, string runId, CancellationToken cancellation)

@@ -47,6 +47,9 @@ internal static class RunOptions
         new("json", "", "print one JSON object on standard output at the end", (settings, text) => settings with { Json = RunOption.ParseFlag("json", text) }, settings => RunOption.FlagText(settings.Json)),
     ];
 
+    /// <summary>Those that are the run's own, not how a console is to run it.</summary>
+    public static IEnumerable<RunOption> OfSpec => All.Where(option => !option.IsFlag && option.Key != "silos");
+
     /// <summary>The setting with the key <paramref name="key"/>.</summary>
     /// <exception cref="UsageException">There is none; the message names the nearest.</exception>
     public static RunOption Find(string key, string source) =>

@@ -16,6 +16,20 @@ internal static class EventText
         _ => happened.Text,
     };
 
+    /// <summary>A run's first line.</summary>
+    public static string Started(string runId, string output, IReadOnlyList<string> metrics) =>
+        $"run {runId} → {output}{(metrics.Count == 0 ? "" : $"; metrics at {string.Join(", ", metrics)}")}";
+
+    /// <summary>How long ago, in the largest unit: 12s, 5m, 3h, 2d.</summary>
+    public static string Age(TimeSpan age) => age switch
+    {
+        { TotalSeconds: < 1 } => "0s",
+        { TotalMinutes: < 2 } => Invariant($"{age.TotalSeconds:F0}s"),
+        { TotalHours: < 2 } => Invariant($"{Math.Floor(age.TotalMinutes):F0}m"),
+        { TotalDays: < 2 } => Invariant($"{Math.Floor(age.TotalHours):F0}h"),
+        _ => Invariant($"{Math.Floor(age.TotalDays):F0}d"),
+    };
+
     public static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     public static string Duration(double? seconds) =>

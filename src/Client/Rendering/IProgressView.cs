@@ -5,6 +5,9 @@ namespace GenSlmOrleans.Client.Rendering;
 /// <summary>Shows a run's progress on standard error. Knows statuses, never grains.</summary>
 internal interface IProgressView
 {
+    /// <param name="runId">The run.</param>
+    /// <param name="output">Its output folder.</param>
+    /// <param name="metrics">Where its silos' metrics are; empty: not known here.</param>
     void Started(string runId, string output, IReadOnlyList<string> metrics);
 
     /// <summary>Shows a status and the events it brings.</summary>

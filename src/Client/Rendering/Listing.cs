@@ -13,6 +13,7 @@ internal static class Listing
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = true,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
@@ -29,6 +30,9 @@ internal static class Listing
 
     /// <summary>A JSON array, names in camel case.</summary>
     public static string Json<T>(IEnumerable<T> items) => JsonSerializer.Serialize(items, Options) + "\n";
+
+    /// <summary>A JSON object, names in camel case.</summary>
+    public static string JsonObject<T>(T item) => JsonSerializer.Serialize(item, Options) + "\n";
 
     /// <summary>The word for a value of an enumeration, in the table as in JSON.</summary>
     public static string Word<T>(T value)

@@ -19,6 +19,7 @@ internal sealed class LiveProgress : IProgressView
     private LiveDisplayContext? _display;
     private long _drawn;
     private RunStatus _status = new();
+    private string _reason = "";
 
     public LiveProgress() => _drawing = _console.Live(new Text("starting…")).StartAsync(async display =>
     {
@@ -27,12 +28,13 @@ internal sealed class LiveProgress : IProgressView
     });
 
     public void Started(string runId, string output, IReadOnlyList<string> metrics) =>
-        _console.WriteLine($"run {runId} → {output}; metrics at {string.Join(", ", metrics)}");
+        _console.WriteLine(EventText.Started(runId, output, metrics));
 
     public void Show(RunStatus status)
     {
         _status = status;
         foreach (var happened in status.Events.Where(happened => happened.Kind != RunEventKind.Step)) Remember(EventText.Line(happened, status));
+        if (!status.Events.IsEmpty) _reason = EventText.Line(status.Events[^1], status);
         if (!status.IsOver && TimeProvider.System.GetElapsedTime(_drawn) < RedrawInterval) return;
         Draw();
     }
@@ -58,10 +60,10 @@ internal sealed class LiveProgress : IProgressView
     private void Draw()
     {
         _drawn = TimeProvider.System.GetTimestamp();
-        _display?.UpdateTarget(new Rows(Lines(_status).Concat(_events).Select(line => (IRenderable)new Text(line, Style.Plain) { Overflow = Overflow.Ellipsis })));
+        _display?.UpdateTarget(new Rows(Lines(_status, _reason).Concat(_events).Select(line => (IRenderable)new Text(line, Style.Plain) { Overflow = Overflow.Ellipsis })));
     }
 
-    private static IEnumerable<string> Lines(RunStatus status)
+    private static IEnumerable<string> Lines(RunStatus status, string reason)
     {
         int filled = status.TotalSteps == 0 ? 0 : (int)(BarWidth * status.Step / status.TotalSteps);
         yield return EventText.Invariant(
@@ -70,7 +72,7 @@ internal sealed class LiveProgress : IProgressView
         yield return EventText.Invariant(
             $"train {status.TrainLoss:F4}  val {status.ValidationLoss:F4}{best}  lr {status.LearningRate:0.0e+0}  |g| {status.GradientNorm:G3}");
         long computed = status.Tokens + status.PaddingTokens;
-        yield return EventText.Invariant(
+        yield return status.State == RunState.Waiting ? $"waits: {reason}" : EventText.Invariant(
             $"{EventText.Thousands(status.TokensPerSecond)} tok/s  {status.Tokens:N0} tokens  padding {(computed == 0 ? 0 : 100.0 * status.PaddingTokens / computed):F0} %");
         foreach (var share in status.Devices.Take(SilosShown))
             yield return $"{share.Silo} {share.Device}  shards {share.FirstShard}-{share.EndShard - 1}";

@@ -6,7 +6,7 @@ namespace GenSlmOrleans.Client.Rendering;
 internal sealed class PlainProgress(TextWriter output) : IProgressView
 {
     public void Started(string runId, string folder, IReadOnlyList<string> metrics) =>
-        output.WriteLine($"run {runId} → {folder}; metrics at {string.Join(", ", metrics)}");
+        output.WriteLine(EventText.Started(runId, folder, metrics));
 
     public void Show(RunStatus status)
     {

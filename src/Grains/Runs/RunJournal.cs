@@ -138,7 +138,7 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
         Add(RunEventKind.Validation, "", line);
     }
 
-    public void Saved(CheckpointInventory inventory) => Status = Status with { BestCheckpoint = inventory.Best };
+    public void Saved(CheckpointInventory inventory) => Status = Status with { BestCheckpoint = inventory.Best, LastCheckpoint = inventory.Last };
 
     public void Completed(ExportReport export)
     {

@@ -1,0 +1,45 @@
+using System.CommandLine;
+
+namespace GenSlmOrleans.Client.Options;
+
+/// <summary>The settings of a run as options of a command: those given override the run file's.</summary>
+internal sealed class RunOptionSet
+{
+    private readonly Option<string?> _config = new("--config") { HelpName = "FILE", Description = "run file (YAML or JSON); options override it" };
+    private readonly Dictionary<RunOption, Option> _options;
+
+    /// <param name="without">Keys that the command has no use for as options; a run file may have them.</param>
+    public RunOptionSet(params string[] without) =>
+        _options = RunOptions.All.Where(option => option.Key != "data" && !without.Contains(option.Key, StringComparer.Ordinal)).ToDictionary(option => option, Create);
+
+    /// <summary>--config, then an option for each setting.</summary>
+    public IEnumerable<Option> Options => [_config, .. _options.Values];
+
+    /// <summary>The settings that a command line makes.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="runFile">A run file besides --config; null: none.</param>
+    /// <param name="fasta">The sequences, where they are an argument.</param>
+    /// <exception cref="UsageException">A value cannot be, or the run file cannot be read.</exception>
+    public TrainSettings Read(ParseResult parsed, string? runFile, string? fasta)
+    {
+        var settings = new TrainSettings();
+        if ((runFile ?? parsed.GetValue(_config)) is { } file) settings = RunFile.Apply(settings, file);
+        foreach (var (known, option) in _options)
+        {
+            if (parsed.GetResult(option) is not { Implicit: false }) continue;
+            settings = known.Set(settings, known.IsFlag ? "true" : parsed.GetValue((Option<string?>)option) ?? "");
+        }
+
+        return fasta is null ? settings : settings with { Spec = settings.Spec with { Data = fasta } };
+    }
+
+    private static Option Create(RunOption option) => option.IsFlag
+        ? new Option<bool>(option.OptionName) { Arity = ArgumentArity.Zero, Description = option.Description }
+        : new Option<string?>(option.OptionName) { HelpName = option.Placeholder, Description = Described(option), Arity = ArgumentArity.ExactlyOne };
+
+    private static string Described(RunOption option)
+    {
+        var value = option.Get(new TrainSettings());
+        return value.Length == 0 || option.Key == "threads" ? option.Description : $"{option.Description} [{value}]";
+    }
+}
