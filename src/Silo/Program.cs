@@ -26,6 +26,11 @@ try
     // Now, not at the first request: a silo without its devices must not come up.
     app.Services.GetRequiredService<SiloDevices>();
 }
+catch (ArgumentException exception)
+{
+    await Console.Error.WriteLineAsync(exception.Message);
+    return 2;
+}
 catch (Exception exception) when (exception is DllNotFoundException or TypeInitializationException)
 {
     await Console.Error.WriteLineAsync($"The native libraries do not load: {exception.Message}");

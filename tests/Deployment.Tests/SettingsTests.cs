@@ -7,9 +7,6 @@ namespace GenSlmOrleans.Deployment.Tests;
 /// <summary>What the manifests say to a silo, read as the silo reads it.</summary>
 public sealed class SettingsTests
 {
-    // What a silo that has handed over takes to stop in order.
-    private static readonly TimeSpan StopTime = TimeSpan.FromSeconds(10);
-
     [Theory]
     [MemberData(nameof(Overlay.All), MemberType = typeof(Overlay))]
     public void A_silo_is_called_after_its_pod_and_reached_at_its_pod(string overlay)
@@ -45,8 +42,8 @@ public sealed class SettingsTests
     public void A_pod_has_longer_to_end_than_its_silo_to_hand_over_and_stop(string overlay)
     {
         var grace = TimeSpan.FromSeconds(Overlay.Render(overlay).Silos.Spec.Template.Spec.TerminationGracePeriodSeconds!.Value);
-        var drain = Settings(overlay).DrainTimeout;
-        Assert.True(grace > drain + StopTime, $"the pod has {grace.TotalSeconds} s, handing over {drain.TotalSeconds} s and stopping {StopTime.TotalSeconds} s");
+        var deadlines = Settings(overlay).Deadlines;
+        Assert.True(grace > deadlines.Drain + deadlines.Stop, $"the pod has {grace.TotalSeconds} s, handing over {deadlines.Drain.TotalSeconds} s and stopping {deadlines.Stop.TotalSeconds} s");
     }
 
     [Theory]

@@ -19,7 +19,7 @@ namespace GenSlmOrleans.Grains.Tests;
 /// <summary>Silos in this process, which talk to each other as separate ones do, with the real grains on real devices.</summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
     private readonly InProcessTestCluster _cluster;
     private readonly TemporaryFolder _folder = new();
@@ -118,12 +118,14 @@ internal sealed class TestCluster : IAsyncDisposable
     public static async Task<T> UntilAsync<T>(Func<Task<T>> ask, Func<T, bool> wanted, string what)
     {
         using var deadline = new CancellationTokenSource(Deadline);
+        // Paced, so that asking does not take the processor from what is asked about.
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
         while (true)
         {
             var answer = await ask();
             if (wanted(answer)) return answer;
             Assert.False(deadline.IsCancellationRequested, $"waited {Deadline} for {what}; the last answer was {answer}");
-            await Task.Yield();
+            await pace.WaitForNextTickAsync(CancellationToken.None);
         }
     }
 

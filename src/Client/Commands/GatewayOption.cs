@@ -36,12 +36,13 @@ internal static class GatewayOption
     private static async Task<ClusterConnection> ConnectAsync(string text, string source, CancellationToken cancellation)
     {
         List<IPEndPoint> gateways = [];
-        foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)) gateways.Add(await ResolveAsync(part, source, cancellation));
+        foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)) gateways.AddRange(await ResolveAsync(part, source, cancellation));
         if (gateways.Count == 0) throw new UsageException($"{source} is '{text}'; {Expected}.");
         return await ClusterConnection.OpenAsync(() => gateways, ClusterConnection.DefaultCluster, cancellation);
     }
 
-    private static async Task<IPEndPoint> ResolveAsync(string text, string source, CancellationToken cancellation)
+    // All of a host's addresses: a headless service's are those of its pods, and one may be leaving.
+    private static async Task<IEnumerable<IPEndPoint>> ResolveAsync(string text, string source, CancellationToken cancellation)
     {
         int colon = text.LastIndexOf(':');
         if (colon < 1 || !ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) || port == 0)
@@ -49,7 +50,7 @@ internal static class GatewayOption
         try
         {
             var addresses = await Dns.GetHostAddressesAsync(text[..colon].Trim('[', ']'), cancellation);
-            return new IPEndPoint(addresses.OrderBy(address => address.AddressFamily != AddressFamily.InterNetwork).First(), port);
+            return addresses.OrderBy(address => address.AddressFamily != AddressFamily.InterNetwork).Select(address => new IPEndPoint(address, port));
         }
         catch (SocketException exception)
         {

@@ -44,6 +44,9 @@ internal sealed class DevicePool(RunContext context, IGrainFactory grains, Clust
     public ImmutableArray<DeviceName> Ready =>
         [.. _share.Where(device => _prepared.TryGetValue(device, out var known) && known.IsReady && view.IsLive(known.Silo))];
 
+    /// <summary>How many devices live silos offer, whichever run has them.</summary>
+    public int Alive => view.Silos.Where(silo => !silo.IsDraining).Sum(silo => silo.Devices.Length);
+
     /// <summary>All devices that have, or are getting, a replica.</summary>
     public IEnumerable<DeviceName> Prepared => _prepared.Keys;
 

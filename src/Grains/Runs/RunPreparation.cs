@@ -280,8 +280,10 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
     private bool HasDevices(int needed)
     {
         int ready = _pool!.Ready.Length;
-        if (ready < needed) journal.Wait($"waiting for devices: {ready} of the {needed} it needs are there");
-        else journal.GoOn();
+        if (ready >= needed) journal.GoOn();
+        else if (_pool.Alive < needed) journal.Wait($"waiting for devices: {_pool.Alive} of the {needed} that it needs are alive");
+        // Those that are being prepared for it come by themselves.
+        else if (!_pool.Prepared.Any()) journal.Wait("waiting for its turn: other runs have the devices");
         return ready >= needed;
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using GenSlmOrleans.Grains.Placement;
 using Orleans.Configuration;
 using Orleans.Runtime.Hosting;
@@ -53,8 +54,9 @@ internal static class ClusterHosting
         options.SiloPort = settings.SiloPort;
         options.GatewayPort = settings.GatewayPort;
         if (IPAddress.IsLoopback(settings.Address)) return;
-        options.SiloListeningEndpoint = new IPEndPoint(IPAddress.Any, settings.SiloPort);
-        options.GatewayListeningEndpoint = new IPEndPoint(IPAddress.Any, settings.GatewayPort);
+        var any = settings.Address.AddressFamily == AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any;
+        options.SiloListeningEndpoint = new IPEndPoint(any, settings.SiloPort);
+        options.GatewayListeningEndpoint = new IPEndPoint(any, settings.GatewayPort);
     }
 
     private static void UseDeadlines(this ISiloBuilder silo, FailureDeadlines deadlines)
