@@ -10,7 +10,7 @@ namespace GenSlmOrleans.Silo.Hosting;
 internal static class Health
 {
     public static void AddHealth(this WebApplicationBuilder builder, SiloSettings settings) => builder.WebHost.ConfigureKestrel(kestrel =>
-        kestrel.Listen(IPAddress.Loopback, settings.HttpPort));
+        kestrel.Listen(IPAddress.IsLoopback(settings.Address) ? IPAddress.Loopback : IPAddress.Any, settings.HttpPort));
 
     public static void MapHealth(this WebApplication app)
     {
