@@ -40,5 +40,20 @@ catch (Exception exception) when (exception is DllNotFoundException or TypeIniti
 app.Services.GetRequiredService<ILogger<SiloSettings>>().Starting(settings.Name, settings.Address.ToString(), settings.SiloPort, settings.Deadlines);
 app.MapTelemetry();
 app.MapHealth();
-await app.RunAsync();
-return 0;
+var (started, drain) = (app.Lifetime.ApplicationStarted, app.Services.GetRequiredService<SiloDrain>());
+try
+{
+    if (settings.Redis is { } redis) await RedisConnection.AwaitAsync(redis, settings.Deadlines);
+    await app.RunAsync();
+    return 0;
+}
+catch (Exception) when (drain.IsDraining)
+{
+    // Told to leave, it leaves, whether or not all of it stopped in time; what that was is in the log.
+    return 0;
+}
+catch (Exception exception) when (!started.IsCancellationRequested)
+{
+    await Console.Error.WriteLineAsync($"The silo did not start: {(exception as TimeoutException ?? exception.GetBaseException()).Message}");
+    return 1;
+}

@@ -68,7 +68,8 @@ internal sealed class UpCluster : IAsyncDisposable
         using var connection = new TcpClient();
         await connection.ConnectAsync(address[0], int.Parse(address[1]));
         await using var stream = connection.GetStream();
-        await stream.WriteAsync(Encoding.ASCII.GetBytes(command + "\r\n"));
+        var words = command.Split(' ');
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"*{words.Length}\r\n{string.Concat(words.Select(word => $"${word.Length}\r\n{word}\r\n"))}"));
         using var reader = new StreamReader(stream);
         var line = await reader.ReadLineAsync() ?? "";
         return line.StartsWith('$') ? await reader.ReadLineAsync() ?? "" : line;

@@ -16,6 +16,29 @@ internal sealed class RedisConnection(string redis, FailureDeadlines deadlines)
         return (await connection, true);
     }
 
+    /// <summary>Waits until the server answers: it may be starting at the same moment as the silo.</summary>
+    /// <exception cref="TimeoutException">It did not for as long as a silo tries to join; the message says why.</exception>
+    public static async Task AwaitAsync(string redis, FailureDeadlines deadlines)
+    {
+        using var deadline = new CancellationTokenSource(deadlines.Join);
+        while (true)
+        {
+            try
+            {
+                var options = Options(redis, deadlines);
+                options.AbortOnConnectFail = true;
+                await using var connection = await ConnectionMultiplexer.ConnectAsync(options);
+                await connection.GetDatabase().PingAsync();
+                return;
+            }
+            catch (RedisException exception)
+            {
+                if (deadline.IsCancellationRequested) throw new TimeoutException($"Redis at {redis.Split(',')[0]} did not answer within {deadlines.Join.TotalSeconds:F0} s: {exception.Message.Split(". ")[0]}.", exception);
+                await Task.WhenAny(Task.Delay(deadlines.Heartbeat, deadline.Token));
+            }
+        }
+    }
+
     /// <summary>What <paramref name="redis"/> says (HOST:PORT,password=…), with deadlines that fit the cluster's.</summary>
     /// <exception cref="ArgumentException">It is not as StackExchange.Redis reads it.</exception>
     public static ConfigurationOptions Options(string redis, FailureDeadlines deadlines)

@@ -17,6 +17,8 @@ internal static class Telemetry
         });
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Logging.AddFilter("GenSlmOrleans", LogLevel.Information);
+        // It warns of short reminders, which are meant.
+        builder.Logging.AddFilter("Orleans.Hosting.ReminderOptionsValidator", LogLevel.Error);
     }
 
     public static void AddTelemetry(this WebApplicationBuilder builder) => builder.Services
