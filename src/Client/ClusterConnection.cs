@@ -1,9 +1,11 @@
+using System.Diagnostics;
 using System.Net;
 using GenSlmOrleans.Client.Local;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
+using Orleans.Messaging;
 using Orleans.Runtime;
 using Orleans.Runtime.Messaging;
 
@@ -15,9 +17,13 @@ internal sealed class ClusterConnection : IAsyncDisposable
     /// <summary>The name of a cluster where no other is given: GENSLM_CLUSTER, as a silo reads it, or genslm.</summary>
     public static string DefaultCluster { get; } = Environment.GetEnvironmentVariable("GENSLM_CLUSTER") is { Length: > 0 } named ? named : "genslm";
 
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+    // A gateway that takes connections gets time to answer, however busy its machine is; that nobody is there is said soon.
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AbsenceTimeout = TimeSpan.FromSeconds(5);
+
     // A paused process takes a connection and never says a word.
-    private static readonly TimeSpan GatewayTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);
 
@@ -27,10 +33,14 @@ internal sealed class ClusterConnection : IAsyncDisposable
 
     public IGrainFactory Grains => _host.Services.GetRequiredService<IClusterClient>();
 
-    /// <summary>Connects to the first of the gateways that answers; goes over to another when that one is lost.</summary>
-    /// <exception cref="ClusterException">None answers within ten seconds.</exception>
-    public static async Task<ClusterConnection> OpenAsync(IReadOnlyList<IPEndPoint> gateways, string cluster, CancellationToken cancellation)
+    /// <summary>Connects to those of the gateways that answer; goes over to others when they are lost.</summary>
+    /// <param name="known">All gateways that may be there; asked again and again.</param>
+    /// <param name="cluster">The cluster's name.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="ClusterException">None answers.</exception>
+    public static async Task<ClusterConnection> OpenAsync(Func<IReadOnlyList<IPEndPoint>> known, string cluster, CancellationToken cancellation)
     {
+        var gateways = new GatewayList(known);
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime, CommandLifetime>();
@@ -38,11 +48,14 @@ internal sealed class ClusterConnection : IAsyncDisposable
         deadline.CancelAfter(ConnectTimeout);
         builder.UseOrleansClient(client =>
         {
-            client.UseStaticClustering([.. gateways]);
+            client.Services.AddSingleton<IGatewayListProvider>(gateways);
+            client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = gateways.MaxStaleness);
             client.Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = cluster);
-            client.Configure<ConnectionOptions>(options => options.OpenConnectionTimeout = GatewayTimeout);
+            client.Configure<ConnectionOptions>(options => options.OpenConnectionTimeout = HandshakeTimeout);
+            var began = Stopwatch.GetTimestamp();
             client.UseConnectionRetryFilter(async (_, attempts) =>
             {
+                if (gateways.IsEmpty && Stopwatch.GetElapsedTime(began) > AbsenceTimeout) return false;
                 await Task.Delay(RetryInterval, attempts);
                 return true;
             });
@@ -56,7 +69,7 @@ internal sealed class ClusterConnection : IAsyncDisposable
         catch (Exception exception) when (!cancellation.IsCancellationRequested && exception is OperationCanceledException or ConnectionFailedException or OrleansException)
         {
             await DisposeAsync(host);
-            throw new ClusterException($"No cluster answers at {string.Join(", ", gateways)}.");
+            throw new ClusterException($"No cluster answers at {string.Join(", ", known())}.");
         }
         catch
         {
@@ -66,12 +79,9 @@ internal sealed class ClusterConnection : IAsyncDisposable
     }
 
     /// <summary>A call that may be made again: repeated while the cluster is busy with the loss of a silo or of its Redis (<see cref="PatientCall"/>).</summary>
-    /// <param name="call">The call.</param>
-    /// <param name="cancellation">Gives up.</param>
-    /// <param name="patience">For how long; default: ten seconds.</param>
     /// <exception cref="ClusterException">It failed to the end.</exception>
-    public Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation, TimeSpan? patience = null) =>
-        PatientCall.AskAsync(() => call(Grains), patience ?? ConnectTimeout, cancellation);
+    public Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation) =>
+        PatientCall.AskAsync(() => call(Grains), PatientCall.Patience, cancellation, AnswerLimit);
 
     public async ValueTask DisposeAsync()
     {

@@ -27,15 +27,18 @@ internal static class GatewayOption
         if (option is not null) return await ConnectAsync(option, "--gateway", cancellation);
         if (OfEnvironment is { } variable) return await ConnectAsync(variable, "GENSLM_GATEWAY", cancellation);
         var cluster = StandingCluster.Find() ?? throw new ClusterException("No cluster is up on this machine: 'genslm up' starts one, --gateway HOST:PORT names another.");
-        return await ClusterConnection.OpenAsync([.. cluster.LiveSilos.Select(silo => silo.Ports.GatewayEndPoint)], cluster.Name, cancellation);
+        if (!cluster.LiveSilos.Any()) throw new ClusterException("No silo of the cluster that was started on this machine is alive; 'genslm silo' adds one, 'genslm down' stops what is left.");
+        return await ClusterConnection.OpenAsync(() => Gateways(StandingCluster.Find() ?? cluster), cluster.Name, cancellation);
     }
+
+    private static IPEndPoint[] Gateways(StandingCluster cluster) => [.. cluster.LiveSilos.Select(silo => silo.Ports.GatewayEndPoint)];
 
     private static async Task<ClusterConnection> ConnectAsync(string text, string source, CancellationToken cancellation)
     {
         List<IPEndPoint> gateways = [];
         foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)) gateways.Add(await ResolveAsync(part, source, cancellation));
         if (gateways.Count == 0) throw new UsageException($"{source} is '{text}'; {Expected}.");
-        return await ClusterConnection.OpenAsync(gateways, ClusterConnection.DefaultCluster, cancellation);
+        return await ClusterConnection.OpenAsync(() => gateways, ClusterConnection.DefaultCluster, cancellation);
     }
 
     private static async Task<IPEndPoint> ResolveAsync(string text, string source, CancellationToken cancellation)

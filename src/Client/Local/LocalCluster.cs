@@ -25,7 +25,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         try
         {
             await cluster.StartProcessesAsync(siloCount, Path.Combine(CacheFolder.Path, "logs", $"{runId}-{Environment.ProcessId}"), cancellation);
-            cluster._connection = await ClusterConnection.OpenAsync([.. cluster._silos.Select(silo => silo.Ports.GatewayEndPoint)], cluster._name, cancellation);
+            cluster._connection = await ClusterConnection.OpenAsync(() => [.. cluster._silos.Select(silo => silo.Ports.GatewayEndPoint)], cluster._name, cancellation);
             return cluster;
         }
         catch
