@@ -49,7 +49,7 @@ public sealed class RemoteRunTests : IClassFixture<ClusterOfFakes>, IDisposable
         Assert.Contains("\nStep:         3 of 10, epoch 1 of 7\n", output);
         Assert.Contains("\nDevices:      silo-1 cpu  shards 4-7\nCheckpoints:  best  out/flu/checkpoints/a\n              last  out/flu/checkpoints/b\n", output);
         Assert.Contains("\n  epochs: 7\n", output);
-        Assert.EndsWith("  5m    3      note   prepared\n  5m    3      note   silo-2 is lost\n", output);
+        Assert.EndsWith("\nEvents:\n  AGE   STEP   EVENT\n  5m    3      prepared\n  5m    3      silo-2 is lost\n", output);
         using var json = JsonDocument.Parse((await RunAsync("describe", "flu", "-o", "json")).Output);
         Assert.Equal((7, "running", 8), (json.RootElement.GetProperty("spec").GetProperty("epochs").GetInt32(), Text(json.RootElement, "state"), json.RootElement.GetProperty("devices")[0].GetProperty("endShard").GetInt32()));
         Assert.Equal(["prepared", "silo-2 is lost"], json.RootElement.GetProperty("events").EnumerateArray().Select(happened => Text(happened, "text")));
