@@ -157,6 +157,7 @@ public sealed class RemoteRunTests : IClassFixture<ClusterOfFakes>, IDisposable
         Assert.Equal(0, (await RunAsync("cancel", "flu", "--yes")).ExitCode);
         Assert.Equal(["pause", "resume", "cancel"], run.Told);
         Assert.Contains("cancelled already", (await RunAsync("cancel", "flu")).Errors);
+        await AssertRefusedAsync("The run flu was cancelled, for good;", "resume", "flu");
     }
 
     [Theory]

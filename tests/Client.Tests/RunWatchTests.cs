@@ -48,7 +48,7 @@ public sealed class RunWatchTests : IDisposable
     public async Task Patience_has_an_end()
     {
         var watch = new RunWatch(new ScriptedRun(_ => throw new SiloUnavailableException("silo-0 is gone\nand more")), new PlainProgress(_lines)) { Patience = TimeSpan.Zero };
-        var exception = await Assert.ThrowsAsync<ClusterException>(() => watch.FollowAsync(_ => false, new TaskCompletionSource().Task, CancellationToken.None));
+        var exception = await Assert.ThrowsAsync<ClusterException>(() => watch.FollowAsync(_ => false, pauseAsked: null, CancellationToken.None));
         Assert.Equal("The cluster does not answer: silo-0 is gone", exception.Message);
     }
 
@@ -62,6 +62,20 @@ public sealed class RunWatchTests : IDisposable
         Assert.Equal("stopping at the next step boundary; press Ctrl-C again to stop at once\n", _lines.ToString());
     }
 
+    [Fact]
+    public async Task A_watch_that_ends_leaves_the_run_alone()
+    {
+        using var detached = new CancellationTokenSource();
+        var run = new ScriptedRun(asked =>
+        {
+            if (asked == 2) detached.CancelAfter(TimeSpan.FromMilliseconds(1));
+            return new RunStatus { State = RunState.Running };
+        });
+        var watch = new RunWatch(run, new PlainProgress(_lines));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => watch.FollowAsync(_ => false, pauseAsked: null, detached.Token));
+        Assert.Equal((0, ""), (run.Pauses, _lines.ToString()));
+    }
+
     // The answer of a silo that is gone does not come.
     private RunStatus? End(int silo)
     {
@@ -70,7 +84,7 @@ public sealed class RunWatchTests : IDisposable
     }
 
     private Task<RunStatus> FollowAsync(ITrainingRunGrain run, SiloEnd[] silos) =>
-        new RunWatch(run, new PlainProgress(_lines)) { Silos = new SiloEnds(silos) }.FollowAsync(_ => false, new TaskCompletionSource().Task, CancellationToken.None);
+        new RunWatch(run, new PlainProgress(_lines)) { Silos = new SiloEnds(silos) }.FollowAsync(_ => false, pauseAsked: null, CancellationToken.None);
 
     private sealed class ScriptedRun(Func<int, RunStatus?> answer) : ITrainingRunGrain
     {
