@@ -23,6 +23,7 @@ internal sealed class ClusterConnection : IAsyncDisposable
 
     // A paused process takes a connection and never says a word.
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);
 
@@ -78,12 +79,9 @@ internal sealed class ClusterConnection : IAsyncDisposable
     }
 
     /// <summary>A call that may be made again: repeated while the cluster is busy with the loss of a silo or of its Redis (<see cref="PatientCall"/>).</summary>
-    /// <param name="call">The call.</param>
-    /// <param name="cancellation">Gives up.</param>
-    /// <param name="patience">For how long; default: thirty seconds.</param>
     /// <exception cref="ClusterException">It failed to the end.</exception>
-    public Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation, TimeSpan? patience = null) =>
-        PatientCall.AskAsync(() => call(Grains), patience ?? ConnectTimeout, cancellation);
+    public Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation) =>
+        PatientCall.AskAsync(() => call(Grains), PatientCall.Patience, cancellation, AnswerLimit);
 
     public async ValueTask DisposeAsync()
     {

@@ -15,14 +15,15 @@ internal static class ConsoleApplication
         var root = new RootCommand("""
             Example: genslm train samples/influenza.fasta --epochs 3
 
-            Fine-tunes GenSLM on nucleotide FASTA with gradient accumulation, on a local cluster that it starts by itself.
+            Fine-tunes GenSLM on nucleotide FASTA with gradient accumulation: 'train' on a local cluster that it starts by itself,
+            'submit' on one that is up, which outlives the console.
             """);
         foreach (var command in commands) root.Subcommands.Add(command);
         bool verbose = args.Contains("--verbose");
         try
         {
             var parsed = root.Parse(args);
-            if (MissingValue(parsed) is { } missing) throw new UsageException(missing);
+            if ((MissingValue(parsed) ?? OptionForArgument(parsed)) is { } mistaken) throw new UsageException(mistaken);
             if (parsed.Errors.Count > 0) throw new UsageException(Sentence(parsed));
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
@@ -49,14 +50,25 @@ internal static class ConsoleApplication
         return null;
     }
 
+    // It takes an option that it does not know for an argument.
+    private static string? OptionForArgument(ParseResult parsed)
+    {
+        foreach (var argument in parsed.CommandResult.Children.OfType<ArgumentResult>())
+            if (argument.Tokens.FirstOrDefault(token => token.Value.StartsWith("--", StringComparison.Ordinal)) is { } token) return UnknownOption(parsed, token.Value);
+        return null;
+    }
+
+    private static string UnknownOption(ParseResult parsed, string option) =>
+        $"Unknown option {option}; did you mean {NearestName.Of(option, parsed.CommandResult.Command.Options.Select(known => known.Name))}? '{CommandOf(parsed)} --help' lists them all.";
+
+    private static string CommandOf(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? "genslm" : $"genslm {parsed.CommandResult.Command.Name}";
+
     private static string Sentence(ParseResult parsed)
     {
-        var command = parsed.CommandResult.Command is RootCommand ? "genslm" : $"genslm {parsed.CommandResult.Command.Name}";
-        var known = parsed.CommandResult.Command.Options.Select(option => option.Name).ToArray();
+        var command = CommandOf(parsed);
         foreach (var token in parsed.UnmatchedTokens)
         {
-            if (token.StartsWith("--", StringComparison.Ordinal))
-                return $"Unknown option {token}; did you mean {NearestName.Of(token, known)}? '{command} --help' lists them all.";
+            if (token.StartsWith("--", StringComparison.Ordinal)) return UnknownOption(parsed, token);
             if (parsed.CommandResult.Command is RootCommand root)
                 return $"Unknown command '{token}'; did you mean 'genslm {NearestName.Of(token, root.Subcommands.Select(subcommand => subcommand.Name))}'?";
             return $"'{token}' is one argument too many; '{command} --help' shows what is expected.";

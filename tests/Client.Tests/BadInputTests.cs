@@ -60,6 +60,7 @@ public sealed class BadInputTests
     [InlineData("No command was given")]
     [InlineData("Unknown option --jason; did you mean --version? 'genslm --help' lists them all.", "--jason")]
     [InlineData("No FASTA file was given", "train")]
+    [InlineData("Unknown option --jason; did you mean --json? 'genslm train --help' lists them all.", "train", "--jason")]
     [InlineData("Required argument missing for option: '--silos'.", "resume", "nowhere", "--silos")]
     [InlineData("--silos needs a value; found the option --json.", "resume", "nowhere", "--silos", "--json")]
     [InlineData("Required argument missing for command: 'resume'.", "resume")]
@@ -131,6 +132,14 @@ public sealed class BadInputTests
     [InlineData("train", "--help")]
     [InlineData("resume", "--help")]
     [InlineData("verify", "--help")]
+    [InlineData("submit", "--help")]
+    [InlineData("runs", "--help")]
+    [InlineData("describe", "--help")]
+    [InlineData("watch", "--help")]
+    [InlineData("wait", "--help")]
+    [InlineData("pause", "--help")]
+    [InlineData("cancel", "--help")]
+    [InlineData("export", "--help")]
     public async Task Help_begins_with_an_example(params string[] arguments)
     {
         var (exitCode, output, errors) = await CapturedConsole.RunAsync(arguments);

@@ -33,7 +33,7 @@ internal sealed class KnownRun : IAsyncDisposable
         var connection = await GatewayOption.ConnectAsync(gateway, cancellation);
         try
         {
-            var submission = id.Length == 0 ? null : await connection.CallAsync(grains => grains.GetGrain<ITrainingRunGrain>(id).GetSubmissionAsync(), cancellation, PatientCall.Patience);
+            var submission = id.Length == 0 ? null : await connection.CallAsync(grains => grains.GetGrain<ITrainingRunGrain>(id).GetSubmissionAsync(), cancellation);
             return submission is null ? throw Unknown(id, await ListAsync(connection, cancellation)) : new KnownRun(connection, id, submission);
         }
         catch
@@ -45,7 +45,7 @@ internal sealed class KnownRun : IAsyncDisposable
 
     /// <summary>All runs of a cluster, in the order in which they get devices; those that are over last.</summary>
     public static Task<ImmutableArray<QueuedRun>> ListAsync(ClusterConnection connection, CancellationToken cancellation) =>
-        connection.CallAsync(grains => grains.GetGrain<IRunQueueGrain>(IRunQueueGrain.Key).ListAsync(), cancellation, PatientCall.Patience);
+        connection.CallAsync(grains => grains.GetGrain<IRunQueueGrain>(IRunQueueGrain.Key).ListAsync(), cancellation);
 
     /// <summary>Where the run stands, with the events after a sequence number.</summary>
     public Task<RunStatus> StatusAsync(long afterSequence, CancellationToken cancellation) =>

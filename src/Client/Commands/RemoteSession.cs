@@ -29,7 +29,7 @@ internal sealed record RemoteSession(string RunId, string Output, string? Gatewa
         {
             view.Started(RunId, Output, []);
             var watch = new RunWatch(run, view) { EarlierEvents = earlierEvents };
-            var status = await watch.FollowAsync(status => status.Step >= untilStep, Task.Delay(Timeout.Infinite, interruption.Order), interruption.Order);
+            var status = await watch.FollowAsync(status => status.Step >= untilStep, pauseAsked: null, interruption.Order);
             await view.EndAsync();
             if (status.IsOver) return await RunReport.PrintAsync(status, $"genslm resume {RunId}{With}", json);
             if (json) await Console.Out.WriteLineAsync(Summary.Json(status));

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Local;
 using GenSlmOrleans.Client.Options;
 using GenSlmOrleans.Client.Rendering;
@@ -61,6 +62,8 @@ internal static class ResumeCommand
     private static async Task<int> RemoteAsync(string name, string? gateway, Func<IProgressView>? view, bool json, CancellationToken cancellation)
     {
         await using var known = await KnownRun.OpenAsync(gateway, name, cancellation);
+        if ((await known.StatusAsync(long.MaxValue, cancellation)).State == RunState.Cancelled)
+            throw new UsageException($"The run {known.Id} was cancelled, for good; 'genslm submit' with --resume and its --output begins a new one from its last checkpoint.");
         await PatientCall.TellAsync(known.Grain.ResumeAsync, cancellation);
         var session = new RemoteSession(known.Id, known.Submission.Spec.Output, gateway);
         if (view is not null) return await session.WatchAsync(known.Grain, view(), WatchCommand.EarlierEvents, null, json, cancellation);

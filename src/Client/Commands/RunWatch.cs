@@ -11,6 +11,8 @@ namespace GenSlmOrleans.Client.Commands;
 internal sealed class RunWatch(ITrainingRunGrain run, IProgressView view)
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(200);
+    private static readonly Task Never = new TaskCompletionSource().Task;
+
     private long _seen;
 
     /// <summary>The processes the run lives on, where they are this console's own.</summary>
@@ -24,21 +26,23 @@ internal sealed class RunWatch(ITrainingRunGrain run, IProgressView view)
 
     /// <summary>Shows the run until it is over or <paramref name="until"/> is true of it; returns its status then.</summary>
     /// <param name="until">Ends the watch before the run is over.</param>
-    /// <param name="pauseAsked">When it completes, the run is asked to pause, and followed until it has.</param>
+    /// <param name="pauseAsked">When it completes, the run is asked to pause, and followed until it has; null: it is not.</param>
     /// <param name="cancellation">Ends the watch at once; the run is left alone.</param>
     /// <exception cref="ClusterException">Nothing is left that could answer, or the run has been forgotten.</exception>
-    public async Task<RunStatus> FollowAsync(Func<RunStatus, bool> until, Task pauseAsked, CancellationToken cancellation)
+    public async Task<RunStatus> FollowAsync(Func<RunStatus, bool> until, Task? pauseAsked, CancellationToken cancellation)
     {
+        var asked = pauseAsked ?? Never;
         while (true)
         {
             var status = await NextAsync(cancellation);
             if (status.IsOver || until(status)) return status;
-            await Task.WhenAny(pauseAsked, Silos.Next, Task.Delay(PollInterval, cancellation));
+            await Task.WhenAny(asked, Silos.Next, Task.Delay(PollInterval, cancellation));
+            cancellation.ThrowIfCancellationRequested();
             Silos.Tell(view);
-            if (!pauseAsked.IsCompleted) continue;
+            if (!asked.IsCompleted) continue;
             view.Note("stopping at the next step boundary; press Ctrl-C again to stop at once");
             await AwaitAsync(PatientCall.TellAsync(run.PauseAsync, cancellation), cancellation);
-            pauseAsked = Task.Delay(Timeout.Infinite, cancellation);
+            asked = Never;
         }
     }
 

@@ -29,7 +29,7 @@ internal static class RunsCommand
                 return ExitCode.Done;
             }
 
-            var runs = await connection.CallAsync(RunList.ReadAsync, cancellation, PatientCall.Patience);
+            var runs = await connection.CallAsync(RunList.ReadAsync, cancellation);
             if (runs.IsEmpty) await Console.Error.WriteLineAsync("No runs yet; 'genslm submit run.yaml' submits one.");
             if (form == OutputOption.Json) await Console.Out.WriteAsync(Listing.Json(runs));
             else if (!runs.IsEmpty) await Console.Out.WriteAsync(RunTable.Text(runs, TimeProvider.System.GetUtcNow(), form == OutputOption.Wide));

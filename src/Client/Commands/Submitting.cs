@@ -62,7 +62,7 @@ internal sealed class Submitting(ClusterConnection connection, TrainSettings set
     }
 
     private Task<RunSubmission?> SubmittedAsync(string id, CancellationToken cancellation) =>
-        connection.CallAsync(grains => grains.GetGrain<ITrainingRunGrain>(id).GetSubmissionAsync(), cancellation, PatientCall.Patience);
+        connection.CallAsync(grains => grains.GetGrain<ITrainingRunGrain>(id).GetSubmissionAsync(), cancellation);
 
     private string Output(RunSpec spec, ImmutableArray<QueuedRun> runs)
     {

@@ -20,11 +20,15 @@ internal static class EventText
     public static string Started(string runId, string output, IReadOnlyList<string> metrics) =>
         $"run {runId} → {output}{(metrics.Count == 0 ? "" : $"; metrics at {string.Join(", ", metrics)}")}";
 
+    /// <summary>A device and the shards it has.</summary>
+    public static string Share(DeviceShare share) =>
+        $"{share.Silo} {share.Device}  {(share.EndShard == share.FirstShard + 1 ? $"shard {share.FirstShard}" : $"shards {share.FirstShard}-{share.EndShard - 1}")}";
+
     /// <summary>How long ago, in the largest unit: 12s, 5m, 3h, 2d.</summary>
     public static string Age(TimeSpan age) => age switch
     {
         { TotalSeconds: < 1 } => "0s",
-        { TotalMinutes: < 2 } => Invariant($"{age.TotalSeconds:F0}s"),
+        { TotalMinutes: < 2 } => Invariant($"{Math.Floor(age.TotalSeconds):F0}s"),
         { TotalHours: < 2 } => Invariant($"{Math.Floor(age.TotalMinutes):F0}m"),
         { TotalDays: < 2 } => Invariant($"{Math.Floor(age.TotalHours):F0}h"),
         _ => Invariant($"{Math.Floor(age.TotalDays):F0}d"),

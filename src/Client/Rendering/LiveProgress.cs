@@ -74,8 +74,7 @@ internal sealed class LiveProgress : IProgressView
         long computed = status.Tokens + status.PaddingTokens;
         yield return status.State == RunState.Waiting ? $"waits: {reason}" : EventText.Invariant(
             $"{EventText.Thousands(status.TokensPerSecond)} tok/s  {status.Tokens:N0} tokens  padding {(computed == 0 ? 0 : 100.0 * status.PaddingTokens / computed):F0} %");
-        foreach (var share in status.Devices.Take(SilosShown))
-            yield return $"{share.Silo} {share.Device}  shards {share.FirstShard}-{share.EndShard - 1}";
+        foreach (var share in status.Devices.Take(SilosShown)) yield return EventText.Share(share);
         if (status.Devices.Length > SilosShown) yield return $"and {status.Devices.Length - SilosShown} more devices";
     }
 }

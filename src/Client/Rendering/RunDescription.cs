@@ -29,8 +29,8 @@ internal sealed record RunDescription(string RunId, RunSpec Spec, RunStatus Stat
         foreach (var option in RunOptions.OfSpec) text.Append($"  {option.Key}: {option.Get(new TrainSettings { Spec = Spec })}".TrimEnd()).Append('\n');
         text.Append("Events:\n");
         var events = Listing.Table(
-            ["  AGE", "STEP", "KIND", "EVENT"],
-            Events.Select(happened => (string[])[$"  {EventText.Age(Now - happened.Time)}", $"{happened.Step}", Listing.Word(happened.Kind), EventText.Line(happened, Status)]));
+            ["  AGE", "STEP", "EVENT"],
+            Events.Select(happened => (string[])[$"  {EventText.Age(Now - happened.Time)}", $"{happened.Step}", EventText.Line(happened, Status)]));
         return text.Append(Events.IsEmpty ? "  none yet\n" : events).ToString();
     }
 
@@ -89,7 +89,7 @@ internal sealed record RunDescription(string RunId, RunSpec Spec, RunStatus Stat
         if (Status.IsOver || Status.Devices.IsEmpty) yield return ("Devices", "none");
         else
             foreach (var (i, share) in Status.Devices.Index())
-                yield return (i == 0 ? "Devices" : "", $"{share.Silo} {share.Device}  shards {share.FirstShard}-{share.EndShard - 1}");
+                yield return (i == 0 ? "Devices" : "", EventText.Share(share));
     }
 
     private static string Otherwise(string folder) => folder.Length == 0 ? "none yet" : folder;
