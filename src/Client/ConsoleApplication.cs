@@ -51,19 +51,24 @@ internal static class ConsoleApplication
 
     private static string Sentence(ParseResult parsed)
     {
-        var command = parsed.CommandResult.Command is RootCommand ? "genslm" : $"genslm {parsed.CommandResult.Command.Name}";
+        var command = Name(parsed.CommandResult);
+        var subcommands = parsed.CommandResult.Command.Subcommands.Select(subcommand => subcommand.Name).ToArray();
         var known = parsed.CommandResult.Command.Options.Select(option => option.Name).ToArray();
         foreach (var token in parsed.UnmatchedTokens)
         {
             if (token.StartsWith("--", StringComparison.Ordinal))
                 return $"Unknown option {token}; did you mean {NearestName.Of(token, known)}? '{command} --help' lists them all.";
-            if (parsed.CommandResult.Command is RootCommand root)
-                return $"Unknown command '{token}'; did you mean 'genslm {NearestName.Of(token, root.Subcommands.Select(subcommand => subcommand.Name))}'?";
+            if (subcommands.Length > 0) return $"Unknown command '{token}'; did you mean '{command} {NearestName.Of(token, subcommands)}'?";
             return $"'{token}' is one argument too many; '{command} --help' shows what is expected.";
         }
 
-        return parsed.CommandResult.Command is RootCommand
-            ? "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all."
+        if (parsed.CommandResult.Command is RootCommand) return "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all.";
+        return parsed.CommandResult.Command.Action is null
+            ? $"{command} needs to know what; expected '{string.Join("' or '", subcommands.Select(subcommand => $"{command} {subcommand}"))}'."
             : $"{parsed.Errors[0].Message} '{command} --help' shows what is expected.";
     }
+
+    // 'genslm config import'
+    private static string Name(CommandResult command) =>
+        command.Command is RootCommand ? "genslm" : $"{Name((CommandResult)command.Parent!)} {command.Command.Name}";
 }

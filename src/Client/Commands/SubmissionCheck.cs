@@ -18,8 +18,7 @@ internal static class SubmissionCheck
     {
         var spec = settings.Spec;
         if (spec.Data.Length == 0) throw new UsageException("No FASTA file was given; 'genslm train samples/influenza.fasta' trains on the sample.");
-        if (settings.Silos < 1) throw new UsageException($"silos is {settings.Silos}; it must be at least 1.");
-        if (spec.Validate().FirstOrDefault() is { } problem) throw new UsageException(problem);
+        if (settings.Validate().FirstOrDefault() is { } problem) throw new UsageException(problem);
 
         spec = spec with { Data = Path.GetFullPath(spec.Data), Weights = spec.Weights.Length == 0 ? "" : Path.GetFullPath(spec.Weights) };
         var config = Model(spec);
