@@ -61,21 +61,26 @@ internal static class ConsoleApplication
     private static string UnknownOption(ParseResult parsed, string option) =>
         $"Unknown option {option}; did you mean {NearestName.Of(option, parsed.CommandResult.Command.Options.Select(known => known.Name))}? '{CommandOf(parsed)} --help' lists them all.";
 
-    private static string CommandOf(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? "genslm" : $"genslm {parsed.CommandResult.Command.Name}";
+    private static string CommandOf(ParseResult parsed) => Name(parsed.CommandResult);
 
     private static string Sentence(ParseResult parsed)
     {
         var command = CommandOf(parsed);
+        var subcommands = parsed.CommandResult.Command.Subcommands.Select(subcommand => subcommand.Name).ToArray();
         foreach (var token in parsed.UnmatchedTokens)
         {
             if (token.StartsWith("--", StringComparison.Ordinal)) return UnknownOption(parsed, token);
-            if (parsed.CommandResult.Command is RootCommand root)
-                return $"Unknown command '{token}'; did you mean 'genslm {NearestName.Of(token, root.Subcommands.Select(subcommand => subcommand.Name))}'?";
+            if (subcommands.Length > 0) return $"Unknown command '{token}'; did you mean '{command} {NearestName.Of(token, subcommands)}'?";
             return $"'{token}' is one argument too many; '{command} --help' shows what is expected.";
         }
 
-        return parsed.CommandResult.Command is RootCommand
-            ? "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all."
+        if (parsed.CommandResult.Command is RootCommand) return "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all.";
+        return parsed.CommandResult.Command.Action is null
+            ? $"{command} needs to know what; expected '{string.Join("' or '", subcommands.Select(subcommand => $"{command} {subcommand}"))}'."
             : $"{parsed.Errors[0].Message} '{command} --help' shows what is expected.";
     }
+
+    // 'genslm config import'
+    private static string Name(CommandResult command) =>
+        command.Command is RootCommand ? "genslm" : $"{Name((CommandResult)command.Parent!)} {command.Command.Name}";
 }

@@ -10,6 +10,7 @@ internal static class AllCommands
         TrainCommand.Create(),
         ResumeCommand.Create(),
         VerifyCommand.Create(),
+        ConfigCommand.Create(),
         UpCommand.Create(),
         DownCommand.Create(),
         SiloCommand.Create(),

@@ -21,8 +21,7 @@ internal static class SubmissionCheck
     {
         var spec = settings.Spec;
         if (spec.Data.Length == 0) throw new UsageException("No FASTA file was given; 'genslm train samples/influenza.fasta' trains on the sample.");
-        if (settings.Silos < 1) throw new UsageException($"silos is {settings.Silos}; it must be at least 1.");
-        if (spec.Validate().FirstOrDefault() is { } problem) throw new UsageException(problem);
+        if (settings.Validate().FirstOrDefault() is { } problem) throw new UsageException(problem);
 
         bool checksData = !elsewhere || IsHere(spec.Data);
         bool checksWeights = !elsewhere || IsHere(spec.Weights);

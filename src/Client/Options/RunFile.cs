@@ -1,5 +1,6 @@
 using System.Text;
-using YamlDotNet.Core;
+using System.Text.Json;
+using GenSlmOrleans.Abstractions;
 using YamlDotNet.RepresentationModel;
 
 namespace GenSlmOrleans.Client.Options;
@@ -8,19 +9,29 @@ namespace GenSlmOrleans.Client.Options;
 internal static class RunFile
 {
     /// <summary>What a run was resolved to, in run.json; not a setting.</summary>
-    private const string Resolved = "resolved";
+    public const string Resolved = "resolved";
+
+    /// <summary>Where editors find the schema of a JSON file; not a setting.</summary>
+    public const string Schema = "$schema";
 
     /// <summary>Applies a run file's keys to <paramref name="settings"/>.</summary>
     /// <exception cref="UsageException">The file is missing, not YAML, or has a key or value that is not known.</exception>
     public static TrainSettings Apply(TrainSettings settings, string path)
     {
-        foreach (var (key, value) in Mapping(path))
+        foreach (var entry in YamlFile.Read(path, "run file", "run.json", "batchSize: 2"))
         {
-            if (key is not YamlScalarNode { Value: { } name }) throw new UsageException($"{path} line {key.Start.Line} has a key that is not a word; expected 'key: value'.");
-            if (name == Resolved) continue;
-            var option = RunOptions.Find(name, $"{path} line {key.Start.Line}");
-            if (value is not YamlScalarNode scalar) throw new UsageException($"{path} line {value.Start.Line}: {name} is a list or a mapping; expected one value.");
-            settings = option.Set(settings, scalar.Value ?? "");
+            var place = $"{path} line {entry.Line}";
+            if (entry.Key == Schema) continue;
+            if (entry.Key == Resolved)
+            {
+                if (entry.Value is not YamlMappingNode) throw new UsageException($"{place}: {Resolved} is not a mapping; only a run writes it, leave it out.");
+                continue;
+            }
+
+            var option = RunOptions.Find(entry.Key, place);
+            if (entry.Value is not YamlScalarNode scalar) throw new UsageException($"{place}: {entry.Key} is a list or a mapping; expected one value.");
+            if (entry.IsNull) throw new UsageException($"{place}: {entry.Key} has no value; give one, or leave the key out for the default.");
+            settings = Set(option, settings, scalar.Value ?? "", place);
         }
 
         return settings;
@@ -29,37 +40,43 @@ internal static class RunFile
     /// <summary>The settings as a run file.</summary>
     public static string Print(TrainSettings settings)
     {
-        var text = new StringBuilder();
-        foreach (var option in RunOptions.All.Where(option => !option.IsFlag))
-        {
-            var value = option.Get(settings);
-            bool plain = value.Length > 0 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_' or '/' or '+') && value[0] != '-';
-            text.Append(option.Key).Append(": ").Append(plain ? value : $"'{value.Replace("'", "''")}'").Append('\n');
-        }
-
+        var text = new StringBuilder(SchemaHint.For(Environment.CurrentDirectory));
+        foreach (var option in RunOptions.All.Where(option => !option.IsFlag)) text.Append(Line(option, settings)).Append('\n');
         return text.ToString();
     }
 
-    private static YamlMappingNode Mapping(string path)
+    /// <summary>One setting as a line of a run file, without its end.</summary>
+    public static string Line(RunOption option, TrainSettings settings)
     {
-        if (Directory.Exists(path)) throw new UsageException($"{path} is a folder; expected a run file such as {Path.Combine(path, "run.json")}.");
-        if (!File.Exists(path)) throw new UsageException($"The run file {path} does not exist.");
+        var value = option.Get(settings);
+        if (value.Any(char.IsControl)) return $"{option.Key}: {JsonSerializer.Serialize(value, RunSpec.JsonOptions)}";
+        bool plain = option.Kind switch
+        {
+            ValueKind.Text => IsPlainText(value),
+            ValueKind.Interval => value.Length > 0 && value.All(char.IsAsciiLetterOrDigit),
+            _ => true,
+        };
+        if (!plain) return $"{option.Key}: '{value.Replace("'", "''")}'";
+        // YAML 1.1, Python's, takes 1E-05 for text.
+        return option.Kind == ValueKind.Number && !value.Contains('.') ? $"{option.Key}: {value.Replace("E", ".0E")}" : $"{option.Key}: {value}";
+    }
+
+    // What YAML, of any version, takes for text without quotes.
+    private static bool IsPlainText(string value) =>
+        value.Length > 0
+        && value.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_' or '/' or '+')
+        && (char.IsAsciiLetter(value[0]) || value.StartsWith('/') || value.StartsWith("./", StringComparison.Ordinal) || value.StartsWith("../", StringComparison.Ordinal))
+        && value.ToLowerInvariant() is not ("true" or "false" or "null" or "yes" or "no" or "on" or "off" or "y" or "n");
+
+    private static TrainSettings Set(RunOption option, TrainSettings settings, string value, string place)
+    {
         try
         {
-            using var reader = File.OpenText(path);
-            var yaml = new YamlStream();
-            yaml.Load(reader);
-            if (yaml.Documents.Count == 0) return [];
-            return yaml.Documents[0].RootNode as YamlMappingNode
-                ?? throw new UsageException($"{path} is not a mapping; expected lines such as 'batchSize: 2'.");
+            return option.Set(settings, value);
         }
-        catch (YamlException exception)
+        catch (UsageException exception)
         {
-            throw new UsageException($"{path} line {exception.Start.Line}: {(exception.InnerException?.Message ?? exception.Message).TrimEnd('.')}. Expected lines such as 'batchSize: 2'.");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new UsageException($"The run file {path} cannot be read: {exception.Message}");
+            throw new UsageException($"{place}: {exception.Message}");
         }
     }
 }

@@ -4,6 +4,23 @@ using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Client.Options;
 
+/// <summary>What the values of a setting are.</summary>
+internal enum ValueKind
+{
+    Text,
+    WholeNumber,
+    Number,
+
+    /// <summary>One of <see cref="RunOption.Words"/>.</summary>
+    Choice,
+
+    /// <summary>True or false.</summary>
+    Flag,
+
+    /// <summary>See <see cref="ValidationInterval"/>.</summary>
+    Interval,
+}
+
 /// <summary>One setting: a key of the run file and an option of the console.</summary>
 /// <param name="Key">In camel case, as in run files.</param>
 /// <param name="Placeholder">What help shows for the value; empty: a flag.</param>
@@ -22,6 +39,11 @@ internal sealed record RunOption(
 
     public bool IsFlag => Placeholder.Length == 0;
 
+    public ValueKind Kind { get; init; } = Placeholder.Length == 0 ? ValueKind.Flag : ValueKind.Text;
+
+    /// <summary>The values of a choice.</summary>
+    public IReadOnlyList<string> Words { get; init; } = [];
+
     /// <summary>The option's value, one of the spec's texts.</summary>
     public static RunOption Text(string key, string placeholder, string description, Func<RunSpec, string, RunSpec> set, Func<RunSpec, string> get) =>
         new(key, placeholder, description, (settings, text) => settings with { Spec = set(settings.Spec, text) }, settings => get(settings.Spec));
@@ -33,7 +55,7 @@ internal sealed record RunOption(
             typeof(T) == typeof(double) ? "X" : "N",
             description,
             (settings, text) => settings with { Spec = set(settings.Spec, ParseNumber<T>(key, text)) },
-            settings => get(settings.Spec).ToString(null, CultureInfo.InvariantCulture));
+            settings => get(settings.Spec).ToString(null, CultureInfo.InvariantCulture)) { Kind = typeof(T) == typeof(double) ? ValueKind.Number : ValueKind.WholeNumber };
 
     /// <summary>A choice of the spec.</summary>
     public static RunOption Choice<T>(string key, string description, Func<RunSpec, T, RunSpec> set, Func<RunSpec, T> get)
@@ -46,7 +68,7 @@ internal sealed record RunOption(
                 Spec = set(settings.Spec, EnumText.Parse<T>(text)
                     ?? throw new UsageException($"{key} is '{text}'; expected one of {string.Join(", ", EnumText.Words<T>())}. Did you mean {NearestName.Of(text, EnumText.Words<T>())}?")),
             },
-            settings => EnumText.Word(get(settings.Spec)));
+            settings => EnumText.Word(get(settings.Spec))) { Kind = ValueKind.Choice, Words = [.. EnumText.Words<T>()] };
 
     /// <summary>No thousands separators: '0,001' would pass for 1.</summary>
     public static T ParseNumber<T>(string key, string text)

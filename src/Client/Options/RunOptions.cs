@@ -18,13 +18,13 @@ internal static class RunOptions
         RunOption.Number("epochs", "passes over the training records", (spec, value) => spec with { Epochs = value }, spec => spec.Epochs),
         RunOption.Number("maxSteps", "stop after so many optimizer steps; 0: when the epochs are done", (spec, value) => spec with { MaxSteps = value }, spec => spec.MaxSteps),
         RunOption.Number("shards", "data shards; part of the run, whatever the cluster", (spec, value) => spec with { Shards = value }, spec => spec.Shards),
-        new("silos", "N", "local silo processes to start", (settings, text) => settings with { Silos = RunOption.ParseNumber<int>("silos", text) }, settings => $"{settings.Silos}"),
+        new("silos", "N", "local silo processes to start", (settings, text) => settings with { Silos = RunOption.ParseNumber<int>("silos", text) }, settings => $"{settings.Silos}") { Kind = ValueKind.WholeNumber },
         RunOption.Number("seqLength", "tokens a record is cut to; 0: the model's positions", (spec, value) => spec with { SeqLength = value }, spec => spec.SeqLength),
         RunOption.Number("seed", "decides split, order and initial weights", (spec, value) => spec with { Seed = value }, spec => spec.Seed),
         RunOption.Number("valFraction", "share of the records set aside for validation", (spec, value) => spec with { ValFraction = value }, spec => spec.ValFraction),
-        RunOption.Text("valEvery", "N|Nepochs", "validate every N steps ('50') or epochs ('1epoch')", (spec, text) => spec with { ValEvery = text }, spec => spec.ValEvery),
+        RunOption.Text("valEvery", "N|Nepochs", "validate every N steps ('50') or epochs ('1epoch')", (spec, text) => spec with { ValEvery = text }, spec => spec.ValEvery) with { Kind = ValueKind.Interval },
         RunOption.Number("limitValBatches", "validate on the first so many batches; 0: all", (spec, value) => spec with { LimitValBatches = value }, spec => spec.LimitValBatches),
-        RunOption.Text("shuffle", "true|false", "draw a new order of the records every epoch", (spec, text) => spec with { Shuffle = RunOption.ParseFlag("shuffle", text) }, spec => RunOption.FlagText(spec.Shuffle)),
+        RunOption.Text("shuffle", "true|false", "draw a new order of the records every epoch", (spec, text) => spec with { Shuffle = RunOption.ParseFlag("shuffle", text) }, spec => RunOption.FlagText(spec.Shuffle)) with { Kind = ValueKind.Flag },
         RunOption.Choice("precision", "what forward and backward compute in; master weights are fp32", (spec, value) => spec with { Precision = value }, spec => spec.Precision),
         RunOption.Choice("padding", "pad a micro-batch to its longest record, or to seqLength as the Python script", (spec, value) => spec with { Padding = value }, spec => spec.Padding),
         RunOption.Text("keyPrefix", "TEXT", "in front of Hugging Face's names in the exported file", (spec, text) => spec with { KeyPrefix = text }, spec => spec.KeyPrefix),
@@ -49,6 +49,8 @@ internal static class RunOptions
 
     /// <summary>Those that are the run's own, not how a console is to run it.</summary>
     public static IEnumerable<RunOption> OfSpec => All.Where(option => !option.IsFlag && option.Key != "silos");
+    /// <summary>Whether a run file may have the key <paramref name="key"/>.</summary>
+    public static bool Knows(string key) => All.Any(option => option.Key == key);
 
     /// <summary>The setting with the key <paramref name="key"/>.</summary>
     /// <exception cref="UsageException">There is none; the message names the nearest.</exception>

@@ -15,4 +15,8 @@ internal sealed record TrainSettings
 
     /// <summary>Print one JSON object on standard output at the end, and nothing else there.</summary>
     public bool Json { get; init; }
+
+    /// <summary>What is wrong with the settings, a sentence each; empty when they are sound.</summary>
+    public IEnumerable<string> Validate() =>
+        Silos < 1 ? [$"silos is {Silos}; it must be at least 1.", .. Spec.Validate()] : Spec.Validate();
 }
