@@ -51,19 +51,26 @@ internal static class ConsoleApplication
 
     private static string Sentence(ParseResult parsed)
     {
-        var command = parsed.CommandResult.Command is RootCommand ? "genslm" : $"genslm {parsed.CommandResult.Command.Name}";
-        var known = parsed.CommandResult.Command.Options.Select(option => option.Name).ToArray();
+        var here = parsed.CommandResult.Command;
+        var command = string.Join(' ', Path(here));
+        var known = here.Options.Select(option => option.Name).ToArray();
         foreach (var token in parsed.UnmatchedTokens)
         {
             if (token.StartsWith("--", StringComparison.Ordinal))
                 return $"Unknown option {token}; did you mean {NearestName.Of(token, known)}? '{command} --help' lists them all.";
-            if (parsed.CommandResult.Command is RootCommand root)
-                return $"Unknown command '{token}'; did you mean 'genslm {NearestName.Of(token, root.Subcommands.Select(subcommand => subcommand.Name))}'?";
+            if (here.Subcommands.Count > 0)
+                return $"Unknown command '{token}'; did you mean '{command} {NearestName.Of(token, here.Subcommands.Select(subcommand => subcommand.Name))}'?";
             return $"'{token}' is one argument too many; '{command} --help' shows what is expected.";
         }
 
-        return parsed.CommandResult.Command is RootCommand
-            ? "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all."
+        if (here is RootCommand) return "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all.";
+        return here.Subcommands.Count > 0
+            ? $"'{command}' needs one of {string.Join(", ", here.Subcommands.Select(subcommand => subcommand.Name))}; '{command} --help' says what they do."
             : $"{parsed.Errors[0].Message} '{command} --help' shows what is expected.";
     }
+
+    // The root is called after the program's file; people call it genslm.
+    private static IEnumerable<string> Path(Command command) => command is RootCommand
+        ? ["genslm"]
+        : [.. command.Parents.OfType<Command>().Take(1).SelectMany(Path), command.Name];
 }

@@ -1,4 +1,5 @@
 using GenSlmOrleans.Client.Commands;
+using GenSlmOrleans.Client.Commands.Weights;
 
 namespace GenSlmOrleans.Client.Tests;
 
@@ -14,7 +15,7 @@ internal static class CapturedConsole
         {
             Console.SetOut(outputText);
             Console.SetError(errorText);
-            int exitCode = await ConsoleApplication.RunAsync(arguments, [TrainCommand.Create(), ResumeCommand.Create()]);
+            int exitCode = await ConsoleApplication.RunAsync(arguments, [TrainCommand.Create(), ResumeCommand.Create(), WeightsCommand.Create()]);
             return (exitCode, outputText.ToString(), errorText.ToString());
         }
         finally

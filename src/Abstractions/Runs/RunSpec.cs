@@ -87,6 +87,9 @@ public sealed record RunSpec
     /// <summary>Intra-op threads of a replica; the bits depend on it, so it belongs to the run.</summary>
     [Id(29)] public int Threads { get; init; } = 1;
 
+    /// <summary>Compute with the rotary frequencies that the weights' file stores, as GenSLM's pinned transformers does, instead of exact ones.</summary>
+    [Id(60)] public bool RotaryFromCheckpoint { get; init; }
+
     /// <summary>How run files, run.json and the wire write a spec.</summary>
     public static JsonSerializerOptions JsonOptions { get; } = new()
     {
@@ -123,6 +126,7 @@ public sealed record RunSpec
         if (CheckpointName.Length == 0 || CheckpointName[0] == '.' || CheckpointName.AsSpan().ContainsAny(Path.GetInvalidFileNameChars()) || CheckpointName.Contains('\\'))
             yield return $"checkpointName is '{CheckpointName}'; it must be a file name that does not begin with a dot.";
         if (Threads < 1) yield return AtLeast("threads", Threads, 1);
+        if (RotaryFromCheckpoint && Weights.Length == 0) yield return "rotaryFromCheckpoint is true, but weights is empty; name the file whose rotary frequencies are meant.";
     }
 
     private static string AtLeast(string field, long found, long minimum) => $"{field} is {found}; it must be at least {minimum}.";

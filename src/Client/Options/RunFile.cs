@@ -30,7 +30,7 @@ internal static class RunFile
     public static string Print(TrainSettings settings)
     {
         var text = new StringBuilder();
-        foreach (var option in RunOptions.All.Where(option => !option.IsFlag))
+        foreach (var option in RunOptions.All.Where(option => !option.IsOfOneCall))
         {
             var value = option.Get(settings);
             bool plain = value.Length > 0 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_' or '/' or '+') && value[0] != '-';
