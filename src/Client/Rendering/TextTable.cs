@@ -25,6 +25,7 @@ internal sealed class TextTable(params string[] headings)
         {
             for (int column = 0; column < row.Length; column++)
                 text.Append(column == row.Length - 1 ? row[column] : row[column].PadRight(widths[column] + 2));
+            while (text.Length > 0 && text[^1] == ' ') text.Length--;
             text.Append('\n');
         }
 
