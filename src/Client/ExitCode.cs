@@ -5,6 +5,9 @@ internal static class ExitCode
 {
     public const int Done = 0;
     public const int RunFailed = 1;
+
+    /// <summary>Two files differ.</summary>
+    public const int Different = 1;
     public const int BadInput = 2;
     public const int ClusterUnreachable = 3;
     public const int WaitTimedOut = 4;

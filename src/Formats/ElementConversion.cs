@@ -26,13 +26,10 @@ internal static class ElementConversion
         switch (type)
         {
             case TensorElementType.Float16:
-                var halves = MemoryMarshal.Cast<byte, Half>(source);
-                for (int i = 0; i < destination.Length; i++) destination[i] = (float)halves[i];
+                HalfRounding.FromFp16(MemoryMarshal.Cast<byte, ushort>(source), destination);
                 break;
             case TensorElementType.BFloat16:
-                // The upper half of the fp32 pattern.
-                var words = MemoryMarshal.Cast<byte, ushort>(source);
-                for (int i = 0; i < destination.Length; i++) destination[i] = BitConverter.UInt32BitsToSingle((uint)words[i] << 16);
+                HalfRounding.FromBf16(MemoryMarshal.Cast<byte, ushort>(source), destination);
                 break;
             case TensorElementType.Float64:
                 var doubles = MemoryMarshal.Cast<byte, double>(source);
@@ -42,6 +39,14 @@ internal static class ElementConversion
                 throw new ArgumentOutOfRangeException(nameof(type), type, "Only fp16, bf16 and fp64 are converted to fp32.");
         }
     }
+
+    /// <summary>Rounds to fp16 or bf16, to the nearest, ties to even; false when a finite number became infinite.</summary>
+    public static bool FromFloat32(TensorElementType type, ReadOnlySpan<float> source, Span<byte> destination) => type switch
+    {
+        TensorElementType.Float16 => HalfRounding.ToFp16(source, MemoryMarshal.Cast<byte, ushort>(destination)),
+        TensorElementType.BFloat16 => HalfRounding.ToBf16(source, MemoryMarshal.Cast<byte, ushort>(destination)),
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "fp32 is rounded to fp16 and bf16 only."),
+    };
 
     public static void ToInt64(TensorElementType type, ReadOnlySpan<byte> source, Span<long> destination)
     {

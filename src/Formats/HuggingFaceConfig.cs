@@ -57,6 +57,18 @@ public sealed record HuggingFaceConfig
     /// <summary>attention_bias: whether attention's linear layers have biases.</summary>
     public bool AttentionBias { get; init; } = true;
 
+    /// <summary>
+    /// The rotary frequencies to compute with instead of those that follow from <see cref="RotaryBase"/>; null: those. A key
+    /// of our own, <c>genslm_inv_freq</c>, so that a run's configuration says all that decides its model.
+    /// </summary>
+    public RotaryFrequencies? RotaryFrequencies { get; init; }
+
+    /// <summary>Size of a head.</summary>
+    public int HeadSize => HiddenSize / HeadCount;
+
+    /// <summary>How many dimensions of a head are turned; cut to an integer as transformers does.</summary>
+    public int RotaryDimensions => (int)(HeadSize * RotaryFraction);
+
     /// <summary>Reads a <c>config.json</c>, or the one in a folder, and validates it.</summary>
     /// <exception cref="WeightFileException">It is missing, not JSON, of another model type, or not valid.</exception>
     public static HuggingFaceConfig Read(string path)
@@ -103,18 +115,25 @@ public sealed record HuggingFaceConfig
             $"hidden_size is {HiddenSize}, which {HeadCount} heads do not divide; the size of a head cannot be established.");
         if (problems.Count > 0) return problems.ToImmutable();
 
-        int rotary = (int)(HiddenSize / HeadCount * RotaryFraction);
-        Require(rotary % 2 == 0,
-            $"rotary_pct is {RotaryFraction}, which turns {rotary} dimensions of a head of {HiddenSize / HeadCount}; their number must be even.");
+        Require(RotaryDimensions % 2 == 0,
+            $"rotary_pct is {RotaryFraction}, which turns {RotaryDimensions} dimensions of a head of {HeadSize}; their number must be even.");
+        if (RotaryFrequencies is { } frequencies)
+        {
+            Require(frequencies.Values.Length * 2 == RotaryDimensions,
+                $"{RotaryKey} has {frequencies.Values.Length} numbers; {RotaryDimensions / 2} are expected, one for each two turned dimensions.");
+        }
+
         return problems.ToImmutable();
 
         void RequireSize(string name, int value, int limit) =>
             Require(value >= 1 && value <= limit, $"{name} is {value}; it must be from 1 to {limit}.");
     }
 
+    internal const string RotaryKey = "genslm_inv_freq";
+
     private static string KnownActivationList => $"{string.Join(", ", KnownActivations[..^1])} or {KnownActivations[^1]}";
 
-    /// <summary>The configuration as a <c>config.json</c> that transformers reads; always the same bytes for the same values.</summary>
+    /// <summary>The configuration as a <c>config.json</c> that transformers reads, as runs keep and send it; always the same bytes for the same values.</summary>
     public string ToJson()
     {
         using var text = new MemoryStream();
@@ -142,6 +161,13 @@ public sealed record HuggingFaceConfig
             json.WriteNumber("bos_token_id", 0);
             json.WriteNumber("eos_token_id", 0);
             json.WriteString("torch_dtype", "float32");
+            if (RotaryFrequencies is { } frequencies)
+            {
+                json.WriteStartArray(RotaryKey);
+                foreach (float frequency in frequencies.Values) json.WriteNumberValue(frequency);
+                json.WriteEndArray();
+            }
+
             json.WriteEndObject();
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 
 namespace GenSlmOrleans.Formats;
@@ -70,6 +71,7 @@ internal sealed class HuggingFaceConfigReader
             InitializerRange = Number(_root, "initializer_range", 0.02),
             TieWordEmbeddings = Flag("tie_word_embeddings", false),
             AttentionBias = Flag("attention_bias", true),
+            RotaryFrequencies = Frequencies(),
         };
     }
 
@@ -85,6 +87,21 @@ internal sealed class HuggingFaceConfigReader
             throw new WeightFileException($"{_path}: rope_scaling is set; only plain rotary embeddings are supported.");
         if (TryGet(_rotary, "rope_type", out var kind) && !(kind.ValueKind == JsonValueKind.String && kind.GetString() == "default"))
             throw Wrong("rope_type", kind, "'default' (plain rotary embeddings)");
+    }
+
+    private RotaryFrequencies? Frequencies()
+    {
+        if (!TryGet(_root, HuggingFaceConfig.RotaryKey, out var list)) return null;
+        if (list.ValueKind != JsonValueKind.Array) throw Wrong(HuggingFaceConfig.RotaryKey, list, "an array of numbers");
+        var values = ImmutableArray.CreateBuilder<float>();
+        foreach (var item in list.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetSingle(out float value) || !float.IsFinite(value) || value < 0)
+                throw Wrong(HuggingFaceConfig.RotaryKey, item, "a number that is not negative");
+            values.Add(value);
+        }
+
+        return new RotaryFrequencies(values.ToImmutable());
     }
 
     private int Size(string key)

@@ -24,6 +24,18 @@ internal static class PickleGlobals
         ["torch.BoolStorage"] = TensorElementType.Bool,
     };
 
+    // Not read, but passed over.
+    private static readonly Dictionary<string, int> s_otherSizes = new(StringComparer.Ordinal)
+    {
+        ["torch.ComplexFloatStorage"] = 8,
+        ["torch.ComplexDoubleStorage"] = 16,
+        ["torch.QInt8Storage"] = 1,
+        ["torch.QUInt8Storage"] = 1,
+        ["torch.QInt32Storage"] = 4,
+        ["torch.UntypedStorage"] = 1,
+        ["torch.storage.UntypedStorage"] = 1,
+    };
+
     /// <summary>The value of <c>callee(*arguments)</c>; null when a known name is called in an unknown way.</summary>
     public static object? Call(object? callee, PickleTuple arguments)
     {
@@ -51,11 +63,29 @@ internal static class PickleGlobals
         }
     }
 
-    /// <summary>The storage of a persistent id ('storage', class, key, device, elements); null when it is something else.</summary>
-    public static PickleStorage? Storage(object? persistentId)
+    /// <summary>
+    /// What a persistent id stands for: a storage, ('storage', class, key, device, elements) and before 1.6 also the view
+    /// or None; or something inert for the source code of a module. Null when it is neither.
+    /// </summary>
+    public static object? Persistent(object? id)
     {
-        if (persistentId is not PickleTuple { Items: ["storage", PickleGlobal kind, string key, string, long count, ..] }) return null;
-        return new PickleStorage(s_storages.TryGetValue(kind.Name, out var type) ? type : null, key, count);
+        if (id is PickleTuple { Items: ["module", PickleGlobal module, ..] }) return new PickleOpaque(module.Name);
+        if (id is not PickleTuple { Items: ["storage", PickleGlobal kind, string key, string, long count, .. var rest] } || count < 0) return null;
+        long offset = 0;
+        switch (rest)
+        {
+            case [] or [null]:
+                break;
+            case [PickleTuple { Items: [string, long start, long size] }] when start >= 0 && size >= 0 && start <= count && size <= count - start:
+                offset = start;
+                break;
+            default:
+                return null;
+        }
+
+        return s_storages.TryGetValue(kind.Name, out var type)
+            ? new PickleStorage(type, ElementConversion.SizeOf(type), key, count, offset)
+            : new PickleStorage(null, s_otherSizes.GetValueOrDefault(kind.Name), key, count, offset);
     }
 
     // (storage, offset, size, stride, requires_grad, hooks, metadata); the older maker has the first four.
@@ -65,9 +95,10 @@ internal static class PickleGlobals
         if (Integers(size) is not { } shape || Integers(stride) is not { } strides || shape.Length != strides.Length) return null;
         // Metadata marks a view that is negated or conjugated when it is read.
         bool plain = arguments.Length < 7 || arguments[6] is null || arguments[6] is PickleDictionary { Items.Count: 0 };
-        return storage.ElementType is null || !plain
-            ? new PickleOpaque("_rebuild_tensor_v2 for an unsupported kind of tensor")
-            : new PickleTensor(storage, offset, shape, strides);
+        if (storage.ElementType is null || !plain) return new PickleOpaque("_rebuild_tensor_v2 for an unsupported kind of tensor");
+        // Checked against the storage later.
+        long start = offset < 0 ? offset : (long)Int128.Min((Int128)storage.ViewOffset + offset, long.MaxValue);
+        return new PickleTensor(storage, start, shape, strides);
     }
 
     private static ImmutableArray<long>? Integers(PickleTuple tuple)

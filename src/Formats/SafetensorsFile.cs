@@ -15,6 +15,8 @@ public sealed class SafetensorsFile : WeightFile
         _header = header;
     }
 
+    public override string FormatName => "safetensors";
+
     /// <exception cref="WeightFileException">The file is missing or not as the format demands.</exception>
     public static new SafetensorsFile Open(string path)
     {
@@ -32,10 +34,6 @@ public sealed class SafetensorsFile : WeightFile
 
     protected override void Dispose(bool disposing) => _file.Dispose();
 
-    private protected override void ReadElements(int tensor, long firstElement, Span<byte> destination) =>
-        ReadRaw(tensor, firstElement, destination);
-
-    /// <summary>Raw elements of one tensor; the caller has checked the range.</summary>
-    internal void ReadRaw(int tensor, long firstElement, Span<byte> destination) =>
+    internal override void ReadElements(int tensor, long firstElement, Span<byte> destination) =>
         _file.Read(_header.Offsets[tensor] + firstElement * ElementConversion.SizeOf(_header.Tensors[tensor].ElementType), destination);
 }

@@ -15,6 +15,9 @@ internal sealed record SafetensorsHeader(
     /// <summary>The longest JSON header the format allows.</summary>
     public const int MaximumLength = 100_000_000;
 
+    /// <summary>The most tensors that a file may have here: each costs memory, however short its entry.</summary>
+    public const int MostTensors = 200_000;
+
     /// <summary>The key under which the format keeps free text.</summary>
     public const string MetadataKey = "__metadata__";
 
@@ -125,6 +128,7 @@ internal sealed record SafetensorsHeader(
                     $"in a file with {file.Length - dataStart} bytes of data.");
             }
 
+            if (_entries.Count == MostTensors) throw file.Bad($"the header has more than {MostTensors} tensors.");
             _entries.Add((new TensorDescription(name, type.Value, shape.Value), begin, end));
         }
 

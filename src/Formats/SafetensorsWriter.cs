@@ -1,28 +1,23 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace GenSlmOrleans.Formats;
 
-/// <summary>
-/// Writes fp32 tensors as safetensors, value by value, holding none of them. The same tensors, metadata and values give the
-/// same bytes. The stream stays open.
-/// </summary>
-public sealed class SafetensorsWriter : IDisposable
+/// <summary>Writes safetensors. The stream stays open.</summary>
+public sealed class SafetensorsWriter : WeightWriter
 {
     private readonly Stream _stream;
-    private readonly ExpectedValues _expected;
 
     /// <summary>Writes the header.</summary>
     /// <param name="stream">Written from where it stands; it need not be seekable.</param>
-    /// <param name="tensors">The tensors, in the order in which their values will come; all fp32.</param>
+    /// <param name="tensors">The tensors, in the order in which their values will come.</param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null.</param>
-    /// <exception cref="ArgumentException">Two tensors have one name, or one is not fp32.</exception>
+    /// <exception cref="ArgumentException">Two tensors have one name, or one is neither fp32, fp16 nor bf16.</exception>
     public SafetensorsWriter(Stream stream, IReadOnlyList<TensorDescription> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+        : base(tensors)
     {
         _stream = stream;
-        _expected = new ExpectedValues(tensors);
         if (tensors.Any(tensor => tensor.Name == SafetensorsHeader.MetadataKey))
             throw new ArgumentException($"A tensor cannot be named {SafetensorsHeader.MetadataKey}.", nameof(tensors));
 
@@ -38,27 +33,19 @@ public sealed class SafetensorsWriter : IDisposable
         header.WriteTo(stream);
     }
 
-    /// <summary>Appends values to the concatenation of all tensors; calls need not respect the tensors' boundaries.</summary>
-    /// <exception cref="InvalidOperationException">There would be more values than the tensors have.</exception>
-    public void Write(ReadOnlySpan<float> values)
+    private protected override void Begin(int tensor, long length)
     {
-        _expected.Take(values.Length);
-        _stream.Write(MemoryMarshal.AsBytes(values));
+        // The header said everything.
     }
 
-    /// <summary>Checks that all values have come, and flushes the stream.</summary>
-    /// <exception cref="InvalidOperationException">Values are missing.</exception>
-    public void Complete()
+    private protected override void Append(ReadOnlySpan<byte> elements) => _stream.Write(elements);
+
+    private protected override void End()
     {
-        _expected.CheckComplete();
-        _stream.Flush();
+        // The next tensor follows without a gap.
     }
 
-    /// <summary>Does nothing to the stream: a file that was not completed is for its owner to discard.</summary>
-    public void Dispose()
-    {
-        // Nothing is held; the interface is there for symmetry with the archive writer and for what may come.
-    }
+    private protected override void Finish() => _stream.Flush();
 
     private static void WriteHeader(Stream header, IReadOnlyList<TensorDescription> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
@@ -81,7 +68,7 @@ public sealed class SafetensorsWriter : IDisposable
             json.WriteEndArray();
             json.WriteStartArray("data_offsets");
             json.WriteNumberValue(position);
-            position += tensor.ElementCount * sizeof(float);
+            position += tensor.ElementCount * ElementConversion.SizeOf(tensor.ElementType);
             json.WriteNumberValue(position);
             json.WriteEndArray();
             json.WriteEndObject();

@@ -35,12 +35,12 @@ public static class StateDictNames
             if (fileTensors[i].Name.StartsWith(prefix, StringComparison.Ordinal)) places[fileTensors[i].Name[prefix.Length..]] = i;
         }
 
+        RefuseMissing(expected.Where(parameter => !places.ContainsKey(parameter.Name)).ToList(), prefix, filePath);
         var found = ImmutableArray.CreateBuilder<int>(expected.Count);
         var used = new bool[fileTensors.Count];
         foreach (var parameter in expected)
         {
-            if (!places.TryGetValue(parameter.Name, out int place))
-                throw new WeightFileException($"{filePath}: the tensor '{prefix}{parameter.Name}' of shape {parameter.ShapeText} is missing.");
+            int place = places[parameter.Name];
             Check(fileTensors[place], parameter, filePath);
             found.Add(place);
             used[place] = true;
@@ -51,7 +51,7 @@ public static class StateDictNames
         {
             if (used[i]) continue;
             var name = fileTensors[i].Name;
-            if (!name.StartsWith(prefix, StringComparison.Ordinal) || !IsBuffer(name.AsSpan(prefix.Length)))
+            if (!IsBuffer(name, prefix))
             {
                 throw new WeightFileException($"{filePath}: the tensor {MessageText.Quote(name)} of shape {fileTensors[i].ShapeText} " +
                     "is not a parameter of the configured model; it may have fewer layers or other parts than the file.");
@@ -61,6 +61,16 @@ public static class StateDictNames
         }
 
         return new StateDictMatch(found.DrainToImmutable(), prefix, ignored.DrainToImmutable());
+    }
+
+    // strict=False would go on with random numbers in their place.
+    private static void RefuseMissing(List<TensorDescription> missing, string prefix, string filePath)
+    {
+        const int Named = 3;
+        if (missing.Count == 0) return;
+        if (missing is [var one]) throw new WeightFileException($"{filePath}: the tensor '{prefix}{one.Name}' of shape {one.ShapeText} is missing.");
+        var names = string.Join(", ", missing.Take(Named).Select(tensor => $"'{prefix}{tensor.Name}'"));
+        throw new WeightFileException($"{filePath}: {missing.Count} tensors are missing: {names}{(missing.Count > Named ? ", …" : "")}.");
     }
 
     private static void Check(TensorDescription found, TensorDescription expected, string filePath)
@@ -78,7 +88,9 @@ public static class StateDictNames
         }
     }
 
-    private static string FindPrefix(IReadOnlyList<TensorDescription> fileTensors, string filePath)
+    /// <summary>What precedes Hugging Face's names in a file; often empty.</summary>
+    /// <exception cref="WeightFileException">No input embedding has a name that is recognised, or several have.</exception>
+    public static string FindPrefix(IReadOnlyList<TensorDescription> fileTensors, string filePath)
     {
         string? anchor = null;
         foreach (var tensor in fileTensors)
@@ -116,6 +128,10 @@ public static class StateDictNames
 
         return true;
     }
+
+    /// <summary>True for a known buffer of a file whose names have this prefix.</summary>
+    public static bool IsBuffer(string name, string prefix) =>
+        name.StartsWith(prefix, StringComparison.Ordinal) && IsBuffer(name.AsSpan(prefix.Length));
 
     // Buffers that transformers kept in the state dict at one time or another; all follow from the configuration.
     private static bool IsBuffer(ReadOnlySpan<char> name)

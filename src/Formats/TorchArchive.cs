@@ -11,18 +11,19 @@ namespace GenSlmOrleans.Formats;
 public sealed class TorchArchive : WeightFile
 {
     private readonly ContentFile _file;
-    private readonly ImmutableArray<StoredTensor> _stored;
+    private readonly StoredTensors _tensors;
     private readonly ImmutableArray<ZipEntry> _entries;
     private readonly ZipDirectory _directory;
-    private StridedContent? _lastStrided;
 
-    private TorchArchive(ContentFile file, ZipDirectory directory, Content content) : base(file.Path, content.Descriptions, content.Metadata)
+    private TorchArchive(ContentFile file, ZipDirectory directory, Content content) : base(file.Path, content.Tensors.Descriptions, content.Metadata)
     {
         _file = file;
         _directory = directory;
-        _stored = content.Stored;
+        _tensors = content.Tensors;
         _entries = content.Entries;
     }
+
+    public override string FormatName => "PyTorch archive";
 
     /// <summary>Opens an archive and checks that every tensor of its state dict lies within the file.</summary>
     /// <exception cref="WeightFileException">The file is missing, not such an archive, or damaged.</exception>
@@ -71,20 +72,8 @@ public sealed class TorchArchive : WeightFile
 
     protected override void Dispose(bool disposing) => _file.Dispose();
 
-    private protected override void ReadElements(int tensor, long firstElement, Span<byte> destination)
-    {
-        var stored = _stored[tensor];
-        if (stored.IsContiguous)
-        {
-            _file.Read(stored.FileOffset + firstElement * stored.ElementSize, destination);
-            return;
-        }
-
-        // Gathered from memory: the tensor is usually read from its first element to its last, in pieces.
-        var content = _lastStrided;
-        if (content?.Tensor != stored) _lastStrided = content = new StridedContent(stored, _file);
-        content.Gather(firstElement, destination);
-    }
+    internal override void ReadElements(int tensor, long firstElement, Span<byte> destination) =>
+        _tensors.Read(tensor, firstElement, destination);
 
     private static Content ReadContent(ContentFile file, ZipDirectory directory)
     {
@@ -98,50 +87,42 @@ public sealed class TorchArchive : WeightFile
             throw file.Bad("the archive was written on a big-endian machine; little-endian is expected.");
         }
 
-        var bytes = file.ReadBlock(directory.DataOffset(pickle), pickle.Length, RestrictedUnpickler.LongestPickle, "the archive's pickle");
-        var (tensors, metadata) = TorchStateDict.Find(RestrictedUnpickler.Load(bytes, file.Path), file);
-        var content = new Builder(file, directory, folder);
-        foreach (var (name, tensor) in tensors) content.Add(name, tensor);
-        return content.ToContent(pickle, metadata);
+        var source = new PickleSource(file, directory.DataOffset(pickle), pickle.Length);
+        var value = RestrictedUnpickler.Load(source);
+        if (source.Position != source.Length) throw source.Bad("goes on after its end");
+        var (tensors, metadata) = TorchStateDict.Find(value, file);
+        return Place(file, directory, folder, pickle, tensors, metadata);
     }
 
-    private sealed record Content(
-        ImmutableArray<TensorDescription> Descriptions, ImmutableArray<StoredTensor> Stored, ImmutableArray<ZipEntry> Entries,
-        IReadOnlyDictionary<string, string> Metadata);
-
-    /// <summary>Places tensors in the file; each storage's entry is looked up once.</summary>
-    private sealed class Builder(ContentFile file, ZipDirectory directory, string folder)
+    // Each storage's entry is looked up once.
+    private static Content Place(
+        ContentFile file, ZipDirectory directory, string folder, ZipEntry pickle, List<(string Name, PickleTensor Tensor)> tensors,
+        IReadOnlyDictionary<string, string> metadata)
     {
-        private readonly Dictionary<string, (ZipEntry Entry, long Offset)> _storages = new(StringComparer.Ordinal);
-        private readonly ImmutableArray<TensorDescription>.Builder _descriptions = ImmutableArray.CreateBuilder<TensorDescription>();
-        private readonly ImmutableArray<StoredTensor>.Builder _stored = ImmutableArray.CreateBuilder<StoredTensor>();
-
-        public void Add(string name, PickleTensor tensor)
+        var storages = new Dictionary<string, (ZipEntry Entry, long Offset)>(StringComparer.Ordinal);
+        var builder = new StoredTensors.Builder(file);
+        foreach (var (name, tensor) in tensors)
         {
             var entryName = $"{folder}data/{tensor.Storage.Key}";
-            if (!_storages.TryGetValue(entryName, out var place))
+            if (!storages.TryGetValue(entryName, out var place))
             {
                 var entry = directory.Find(entryName)
                     ?? throw file.Bad($"the tensor {MessageText.Quote(name)} lies in {MessageText.Quote(entryName)}, which the archive lacks.");
-                _storages[entryName] = place = (entry, directory.DataOffset(entry));
+                storages[entryName] = place = (entry, directory.DataOffset(entry));
             }
 
-            var type = tensor.Storage.ElementType!.Value;
-            Int128 expected = (Int128)tensor.Storage.ElementCount * ElementConversion.SizeOf(type);
+            Int128 expected = (Int128)tensor.Storage.ElementCount * tensor.Storage.ElementSize;
             if (expected != place.Entry.Length)
             {
                 throw file.Bad($"the storage {MessageText.Quote(entryName)} has {place.Entry.Length} bytes; " +
-                    $"{expected} are expected for {tensor.Storage.ElementCount} elements of {type}.");
+                    $"{expected} are expected for {tensor.Storage.ElementCount} elements of {tensor.Storage.ElementType}.");
             }
 
-            string shape = TensorDescription.TextOf(tensor.Shape.AsSpan()), strides = TensorDescription.TextOf(tensor.Strides.AsSpan());
-            _stored.Add(StoredTensor.Create(tensor, place.Offset)
-                ?? throw file.Bad($"the tensor {MessageText.Quote(name)} of shape {shape}, strides {strides} and offset {tensor.Offset} " +
-                    $"does not fit its storage of {tensor.Storage.ElementCount} elements."));
-            _descriptions.Add(new TensorDescription(name, type, tensor.Shape));
+            builder.Add(name, tensor, place.Offset);
         }
 
-        public Content ToContent(ZipEntry pickle, IReadOnlyDictionary<string, string> metadata) =>
-            new(_descriptions.ToImmutable(), _stored.ToImmutable(), [pickle, .. _storages.Values.Select(place => place.Entry)], metadata);
+        return new Content(builder.Build(), [pickle, .. storages.Values.Select(place => place.Entry)], metadata);
     }
+
+    private sealed record Content(StoredTensors Tensors, ImmutableArray<ZipEntry> Entries, IReadOnlyDictionary<string, string> Metadata);
 }

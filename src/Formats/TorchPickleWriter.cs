@@ -7,7 +7,7 @@ using System.Text;
 namespace GenSlmOrleans.Formats;
 
 /// <summary>
-/// Writes the pickle (protocol 2) of an OrderedDict of fp32 tensors, each in a storage of its own named by its place:
+/// Writes the pickle (protocol 2) of an OrderedDict of tensors, each in a storage of its own named by its place:
 /// only instructions and names that torch.load accepts with <c>weights_only=True</c>.
 /// </summary>
 internal sealed class TorchPickleWriter
@@ -45,7 +45,12 @@ internal sealed class TorchPickleWriter
         Byte('(');
         Byte('(');
         Recallable("storage", Text);
-        Global("torch", "FloatStorage");
+        Global("torch", tensor.ElementType switch
+        {
+            TensorElementType.Float16 => "HalfStorage",
+            TensorElementType.BFloat16 => "BFloat16Storage",
+            _ => "FloatStorage",
+        });
         Text(place.ToString(CultureInfo.InvariantCulture));
         Recallable("cpu", Text);
         Integer(tensor.ElementCount);

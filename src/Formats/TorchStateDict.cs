@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace GenSlmOrleans.Formats;
 
-/// <summary>Finds the state dict in what a PyTorch archive's pickle holds.</summary>
+/// <summary>Finds the state dict in what a PyTorch file's pickle holds.</summary>
 internal static class TorchStateDict
 {
     private const string CheckpointKey = "state_dict";
@@ -11,22 +11,24 @@ internal static class TorchStateDict
     public static (List<(string Name, PickleTensor Tensor)> Tensors, Dictionary<string, string> Metadata) Find(object? root, ContentFile file)
     {
         if (root is not PickleDictionary dictionary)
-            throw file.Bad($"the archive holds {Describe(root)}; a state dict, or a dictionary with '{CheckpointKey}', is expected.");
+            throw file.Bad($"the file holds {Describe(root)}; a state dict, or a dictionary with '{CheckpointKey}', is expected.");
 
         var inner = dictionary.Items.Where(item => item.Key is CheckpointKey).ToList();
-        if (inner.Count > 1) throw file.Bad($"the archive has '{CheckpointKey}' twice.");
+        if (inner.Count > 1) throw file.Bad($"the file has '{CheckpointKey}' twice.");
         if (inner is [var (_, value)])
         {
             var stateDict = value as PickleDictionary
-                ?? throw file.Bad($"the archive's '{CheckpointKey}' is {Describe(value)}; a dictionary of tensors is expected.");
+                ?? throw file.Bad($"the file's '{CheckpointKey}' is {Describe(value)}; a dictionary of tensors is expected.");
             return (Tensors(stateDict, file), PlainValues(dictionary));
         }
 
+        if (DeepSpeedCheckpoint.IsPart(dictionary.Items.Select(item => item.Key as string)))
+            throw file.Bad(DeepSpeedCheckpoint.Sentence(Path.GetDirectoryName(Path.GetFullPath(file.Path))!));
         if (!dictionary.Items.Any(item => item is (string, PickleTensor)))
         {
             var first = dictionary.Items.Take(8).Select(item => item.Key is string key ? MessageText.Quote(key) : Describe(item.Key));
             var keys = string.Join(", ", first);
-            throw file.Bad($"the archive holds a dictionary with the keys {(keys.Length == 0 ? "(none)" : keys)}; " +
+            throw file.Bad($"the file holds a dictionary with the keys {(keys.Length == 0 ? "(none)" : keys)}; " +
                 $"tensors by name, or one of the name '{CheckpointKey}', are expected.");
         }
 
@@ -57,10 +59,12 @@ internal static class TorchStateDict
         return values;
     }
 
-    private static string Describe(object? value) => value switch
+    /// <summary>A value in the words of an error message.</summary>
+    public static string Describe(object? value) => value switch
     {
         null => "None",
         string text => $"the text {MessageText.Quote(text)}",
+        long number => string.Create(CultureInfo.InvariantCulture, $"the number {number}"),
         PickleDictionary => "a dictionary",
         PickleList => "a list",
         PickleTuple => "a tuple",

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 
@@ -9,6 +10,9 @@ namespace GenSlmOrleans.Formats;
 /// </summary>
 public abstract class WeightFile : IDisposable
 {
+    // Small enough for a processor's cache, so that what is converted has not to come from memory again.
+    private const int ConversionBuffer = 1 << 18;
+
     private readonly ImmutableArray<TensorDescription> _tensors;
     private readonly Dictionary<string, int> _indices;
 
@@ -25,6 +29,9 @@ public abstract class WeightFile : IDisposable
         }
     }
 
+    /// <summary>What kind of file it is, in the words of a person.</summary>
+    public abstract string FormatName { get; }
+
     /// <summary>The file as it was asked for.</summary>
     public string Path { get; }
 
@@ -35,8 +42,8 @@ public abstract class WeightFile : IDisposable
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>
-    /// Opens safetensors, an index of sharded safetensors, a PyTorch archive (.pt, .pth, .ckpt, .bin), or a folder with
-    /// model.safetensors, model.safetensors.index.json or pytorch_model.bin. The content decides, not the name.
+    /// Opens safetensors, an index of sharded weights, a PyTorch file (.pt, .pth, .ckpt, .bin; before 1.6 too), or a Hugging
+    /// Face folder with one of these under its usual name. The content decides, not the name.
     /// </summary>
     /// <exception cref="WeightFileException">The file is missing, none of these, or not as its format demands.</exception>
     public static WeightFile Open(string path) => WeightFileKind.Open(path);
@@ -65,6 +72,22 @@ public abstract class WeightFile : IDisposable
         ReadConverted(tensor, firstElement, destination, type, ElementConversion.ToFloat32);
     }
 
+    /// <summary>Reads consecutive elements of one tensor as they are stored.</summary>
+    /// <param name="tensor">Place in <see cref="Tensors"/>.</param>
+    /// <param name="firstElement">The first element wanted, counted in row-major order.</param>
+    /// <param name="destination">Filled completely; a whole number of elements long.</param>
+    /// <exception cref="WeightFileException">The file was cut short.</exception>
+    /// <exception cref="ArgumentException">There is no such tensor, it has no such elements, or the destination ends within one.</exception>
+    public void ReadRaw(int tensor, long firstElement, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(tensor);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(tensor, _tensors.Length);
+        var (count, rest) = Math.DivRem(destination.Length, ElementConversion.SizeOf(_tensors[tensor].ElementType));
+        if (rest != 0) throw new ArgumentException("The destination ends within an element.", nameof(destination));
+        CheckRange(tensor, firstElement, count);
+        ReadElements(tensor, firstElement, destination);
+    }
+
     /// <summary>Reads consecutive elements of an integer or Boolean tensor (token ids, masks).</summary>
     /// <inheritdoc cref="ReadFloat32" path="/param"/>
     /// <exception cref="WeightFileException">The tensor holds no integers, or the file was cut short.</exception>
@@ -85,20 +108,28 @@ public abstract class WeightFile : IDisposable
     protected abstract void Dispose(bool disposing);
 
     /// <summary>Reads raw elements in row-major order; the range has been checked.</summary>
-    private protected abstract void ReadElements(int tensor, long firstElement, Span<byte> destination);
+    internal abstract void ReadElements(int tensor, long firstElement, Span<byte> destination);
 
     private void ReadConverted<T>(
         int tensor, long firstElement, Span<T> destination, TensorElementType type, ElementConversion.Conversion<T> convert)
     {
         int size = ElementConversion.SizeOf(type);
-        Span<byte> buffer = stackalloc byte[16 * 1024];
-        while (!destination.IsEmpty)
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min((long)destination.Length * size, ConversionBuffer));
+        try
         {
-            int count = Math.Min(destination.Length, buffer.Length / size);
-            ReadElements(tensor, firstElement, buffer[..(count * size)]);
-            convert(type, buffer[..(count * size)], destination[..count]);
-            destination = destination[count..];
-            firstElement += count;
+            while (!destination.IsEmpty)
+            {
+                int count = Math.Min(destination.Length, buffer.Length / size);
+                var raw = buffer.AsSpan(0, count * size);
+                ReadElements(tensor, firstElement, raw);
+                convert(type, raw, destination[..count]);
+                destination = destination[count..];
+                firstElement += count;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 

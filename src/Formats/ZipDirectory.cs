@@ -22,7 +22,8 @@ internal sealed class ZipDirectory
     private const int Zip64EndLength = 56;
     private const int CentralLength = 46;
     private const int LocalLength = 30;
-    private const long LongestDirectory = 256 << 20;
+    private const long LongestDirectory = 64 << 20;
+    private const long MostEntries = 200_000;
 
     private readonly ContentFile _file;
     private readonly long _directoryOffset;
@@ -39,6 +40,7 @@ internal sealed class ZipDirectory
     public static ZipDirectory Read(ContentFile file)
     {
         var (offset, length, count) = FindDirectory(file);
+        if (count > MostEntries) throw file.Bad($"the archive has {count} entries; at most {MostEntries} are accepted.");
         var directory = new ZipDirectory(file, offset);
         directory.ReadEntries(file.ReadBlock(offset, length, LongestDirectory, "the archive's directory"), count);
         return directory;

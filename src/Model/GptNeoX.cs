@@ -26,13 +26,13 @@ public sealed class GptNeoX : IDisposable
     public GptNeoX(HuggingFaceConfig config, FlatParameters parameters)
     {
         _config = config;
-        _headSize = config.HiddenSize / config.HeadCount;
+        _headSize = config.HeadSize;
         _embedIn = parameters["gpt_neox.embed_in.weight"];
         _layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => new Layer(parameters, $"gpt_neox.layers.{i}."))];
         _finalNormWeight = parameters["gpt_neox.final_layer_norm.weight"];
         _finalNormBias = parameters["gpt_neox.final_layer_norm.bias"];
         _embedOut = parameters[GptNeoXStateDict.OutputEmbedding];
-        _rotary = new RotaryTable((int)(_headSize * config.RotaryFraction), config.RotaryBase, parameters.ElementType, parameters.Device);
+        _rotary = new RotaryTable(config, parameters.ElementType, parameters.Device);
     }
 
     /// <summary>The hidden states after the final LayerNorm, [B, T, D].</summary>

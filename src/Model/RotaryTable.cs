@@ -1,3 +1,4 @@
+using GenSlmOrleans.Formats;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,8 +8,9 @@ namespace GenSlmOrleans.Model;
 /// Rotary position embedding ("RoFormer", Su et al. 2021) in GPT-NeoX's arrangement: the first R dimensions of a head
 /// are turned, in pairs (i, i + R/2). The table is computed in fp32 as transformers does, and grows when needed.
 /// </summary>
-internal sealed class RotaryTable(int rotaryDimensions, double rotaryBase, ScalarType elementType, Device device) : IDisposable
+internal sealed class RotaryTable(HuggingFaceConfig config, ScalarType elementType, Device device) : IDisposable
 {
+    private readonly int _rotaryDimensions = config.RotaryDimensions;
     private Tensor? _cos_T11R;
     private Tensor? _sin_T11R;
 
@@ -22,12 +24,12 @@ internal sealed class RotaryTable(int rotaryDimensions, double rotaryBase, Scala
     /// <summary>Turns queries and keys, [B, T, N, 2, H] → the same shape.</summary>
     public Tensor Turn(Tensor x_BTN2H, Tensor cos_T11R, Tensor sin_T11R)
     {
-        if (rotaryDimensions == 0) return x_BTN2H;
-        long half = rotaryDimensions / 2, rest = x_BTN2H.shape[^1] - rotaryDimensions;
-        var turning = x_BTN2H.narrow(-1, 0, rotaryDimensions);
+        if (_rotaryDimensions == 0) return x_BTN2H;
+        long half = _rotaryDimensions / 2, rest = x_BTN2H.shape[^1] - _rotaryDimensions;
+        var turning = x_BTN2H.narrow(-1, 0, _rotaryDimensions);
         var swapped = cat([-turning.narrow(-1, half, half), turning.narrow(-1, 0, half)], -1);
         var turned = (turning * cos_T11R).Plus(swapped * sin_T11R);
-        return rest == 0 ? turned : cat([turned, x_BTN2H.narrow(-1, rotaryDimensions, rest)], -1);
+        return rest == 0 ? turned : cat([turned, x_BTN2H.narrow(-1, _rotaryDimensions, rest)], -1);
     }
 
     // 0, step, 2 · step, …
@@ -37,13 +39,19 @@ internal sealed class RotaryTable(int rotaryDimensions, double rotaryBase, Scala
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var exponents = Places((rotaryDimensions + 1) / 2, 2) / tensor((float)rotaryDimensions, device: device);
-        var frequencies = tensor(1f, device: device) / pow(tensor((float)rotaryBase, device: device), exponents);
-        var angles_TR = einsum("i,j->ij", Places((int)tokens, 1), frequencies).repeat(1, 2);
+        var angles_TR = einsum("i,j->ij", Places((int)tokens, 1), Frequencies()).repeat(1, 2);
         _cos_T11R?.Dispose();
         _sin_T11R?.Dispose();
-        _cos_T11R = angles_TR.cos().to(elementType).view(tokens, 1, 1, rotaryDimensions).DetachFromDisposeScope();
-        _sin_T11R = angles_TR.sin().to(elementType).view(tokens, 1, 1, rotaryDimensions).DetachFromDisposeScope();
+        _cos_T11R = angles_TR.cos().to(elementType).view(tokens, 1, 1, _rotaryDimensions).DetachFromDisposeScope();
+        _sin_T11R = angles_TR.sin().to(elementType).view(tokens, 1, 1, _rotaryDimensions).DetachFromDisposeScope();
+    }
+
+    // Those that a checkpoint stores, as transformers 4.21 uses them, or those that the base gives, as every other version does.
+    private Tensor Frequencies()
+    {
+        if (config.RotaryFrequencies is { } stored) return tensor(stored.Values.ToArray(), device: device);
+        var exponents = Places((_rotaryDimensions + 1) / 2, 2) / tensor((float)_rotaryDimensions, device: device);
+        return tensor(1f, device: device) / pow(tensor((float)config.RotaryBase, device: device), exponents);
     }
 
     public void Dispose()

@@ -49,6 +49,13 @@ public class MutationTests
     }
 
     [Fact]
+    public void A_damaged_file_of_the_format_before_1_6_is_read_or_refused()
+    {
+        var whole = LegacyTorchFileTests.Small();
+        Try("damaged.pth", random => Mutate(random, whole), ReadAll);
+    }
+
+    [Fact]
     public void A_damaged_configuration_is_read_or_refused()
     {
         var whole = Encoding.UTF8.GetBytes(ModelPresets.Find("tiny")!.ToJson());

@@ -83,6 +83,60 @@ public class PyTorchTests
         Assert.Equal("3", file.Metadata["epoch"]);
     }
 
+    [Theory]
+    [InlineData("out.pth", TensorElementType.Float16, "True")]
+    [InlineData("out.pth", TensorElementType.BFloat16, "False")]
+    [InlineData("out.pt", TensorElementType.BFloat16, "True")]
+    public void PyTorch_rounds_to_16_bits_as_we_do(string name, TensorElementType type, string weightsOnly)
+    {
+        using var folder = new TemporaryFolder();
+        var input = SharedFolder.File("reference", "published", "state-dict-metadata.pth");
+        WeightConversion.Run(input, folder.File(name), new ConversionOptions { ElementType = type });
+        var lines = Python.Run(
+            $$"""
+            import sys, torch
+            ours, source = torch.load(sys.argv[1], weights_only={{weightsOnly}}), torch.load(sys.argv[2])
+            for name, tensor in ours.items():
+                assert tensor.dtype == torch.{{(type == TensorElementType.Float16 ? "float16" : "bfloat16")}}
+                print(torch.equal(tensor.view(torch.int16), source[name].to(tensor.dtype).view(torch.int16)))
+            """, folder.File(name), input);
+        Assert.Equal(Enumerable.Repeat("True", 28), lines);
+    }
+
+    [Fact]
+    public void Python_reads_every_file_of_a_sharded_folder()
+    {
+        using var folder = new TemporaryFolder();
+        var input = SharedFolder.File("reference", "published", "zero3.pt");
+        WeightConversion.Run(input, folder.File("hf"), new ConversionOptions { LargestShard = 30_000 });
+        // Where there is no package safetensors, by the format's own rule: a length, a JSON header, the data.
+        var lines = Python.Run(
+            """
+            import json, os, struct, sys, torch
+            def parse(path):
+                data = open(path, 'rb').read()
+                length, = struct.unpack('<Q', data[:8])
+                header = json.loads(data[8:8 + length])
+                assert header.pop('__metadata__') == {'format': 'pt'}
+                return {name: torch.frombuffer(bytearray(data[8 + length + entry['data_offsets'][0]:8 + length + entry['data_offsets'][1]]),
+                    dtype=torch.float32).reshape(entry['shape']) for name, entry in header.items()}
+            try:
+                from safetensors.torch import load_file as parse
+            except ImportError:
+                pass
+            weight_map = json.load(open(os.path.join(sys.argv[1], 'model.safetensors.index.json')))['weight_map']
+            state = {}
+            for name in sorted(set(weight_map.values())):
+                part = parse(os.path.join(sys.argv[1], name))
+                assert all(weight_map[tensor] == name for tensor in part)
+                state.update(part)
+            source = torch.load(sys.argv[2])['state_dict']
+            print(len(state), all(torch.equal(tensor, source[name]) for name, tensor in state.items()))
+            print(json.load(open(os.path.join(sys.argv[1], 'config.json')))['num_attention_heads'])
+            """, folder.File("hf"), input);
+        Assert.Equal(["28 True", "2"], lines);
+    }
+
     private static float FromBits(string digits) =>
         BitConverter.UInt32BitsToSingle(uint.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
 
@@ -68,6 +69,28 @@ internal static class Tensors
         WriteInPieces(values, writer.Write);
         writer.Complete();
         return stream.ToArray();
+    }
+
+    /// <summary>Values written in another type, as the file then has them.</summary>
+    public static byte[] Store(TensorElementType type, ReadOnlySpan<float> values)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new SafetensorsWriter(stream, [new TensorDescription("a", type, [values.Length])]);
+        WriteInPieces(values, writer.Write);
+        writer.Complete();
+        return stream.ToArray()[^(values.Length * 2)..];
+    }
+
+    /// <summary>Stored elements, read as fp32.</summary>
+    public static float[] Load(TensorElementType type, ReadOnlySpan<byte> elements)
+    {
+        using var folder = new TemporaryFolder();
+        using var stream = new MemoryStream();
+        using var writer = new SafetensorsWriter(stream, [new TensorDescription("a", type, [elements.Length / 2])]);
+        writer.WriteRaw(elements);
+        writer.Complete();
+        using var file = WeightFile.Open(folder.File("a.safetensors", stream.ToArray()));
+        return file.Read("a");
     }
 
     private static void WriteInPieces(ReadOnlySpan<float> values, Action<ReadOnlySpan<float>> write)

@@ -122,7 +122,7 @@ public class TorchArchiveTests
     {
         Refuse(new TorchFixture().Op(']').Op('.').ToArchive(), "holds a list");
         Refuse(new TorchFixture().Op('}').Text("epoch").Integer(1).Op('s').Op('.').ToArchive(), "'epoch'");
-        Refuse(new TorchFixture().Op('}').Text("state_dict").Integer(1).Op('s').Op('.').ToArchive(), "'state_dict' is a Int64");
+        Refuse(new TorchFixture().Op('}').Text("state_dict").Integer(1).Op('s').Op('.').ToArchive(), "'state_dict' is the number");
         var fixture = new TorchFixture().Op('}').Op('(');
         var key = fixture.Storage(s_oneToEight);
         fixture.Text("a").Tensor("FloatStorage", key, 8, 0, [1], [1]).Text("a").Tensor("FloatStorage", key, 8, 1, [1], [1]).Op('u').Op('.');

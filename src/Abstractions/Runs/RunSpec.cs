@@ -99,6 +99,9 @@ public sealed record RunSpec
     /// <summary>The most devices the run takes; 0: as many as it has shards for.</summary>
     [Id(43)] public int MaxDevices { get; init; }
 
+    /// <summary>Compute with the rotary frequencies that the weights' file stores, as GenSLM's pinned transformers does, instead of exact ones.</summary>
+    [Id(60)] public bool RotaryFromCheckpoint { get; init; }
+
     /// <summary>How run files, run.json and the wire write a spec.</summary>
     public static JsonSerializerOptions JsonOptions { get; } = new()
     {
@@ -139,6 +142,7 @@ public sealed record RunSpec
         else if (Shards >= 1 && MinDevices > Shards) yield return $"minDevices is {MinDevices}; it must be at most shards, which is {Shards}: a device without a shard has nothing to do.";
         if (MaxDevices < 0) yield return AtLeast("maxDevices", MaxDevices, 0);
         if (MaxDevices != 0 && MaxDevices < MinDevices) yield return $"maxDevices is {MaxDevices}; it must be at least minDevices, which is {MinDevices}, or 0.";
+        if (RotaryFromCheckpoint && Weights.Length == 0) yield return "rotaryFromCheckpoint is true, but weights is empty; name the file whose rotary frequencies are meant.";
     }
 
     private static string AtLeast(string field, long found, long minimum) => $"{field} is {found}; it must be at least {minimum}.";

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using GenSlmOrleans.Client.Commands.Weights;
 
 namespace GenSlmOrleans.Client.Commands;
 
@@ -11,6 +12,7 @@ internal static class AllCommands
         ResumeCommand.Create(),
         VerifyCommand.Create(),
         ConfigCommand.Create(),
+        WeightsCommand.Create(),
         UpCommand.Create(),
         DownCommand.Create(),
         SiloCommand.Create(),

@@ -27,10 +27,12 @@ internal static class SubmissionCheck
         bool checksWeights = !elsewhere || IsHere(spec.Weights);
         if (!checksData && spec.Output.Length == 0) throw new UsageException($"{spec.Data} is not on this machine, so the run needs an output folder that its silos see; name it by --output.");
         spec = spec with { Data = Path.GetFullPath(spec.Data), Weights = spec.Weights.Length == 0 ? "" : Path.GetFullPath(spec.Weights) };
-        var config = Model(spec);
+        var config = Model(spec.Model);
         spec = spec with { Model = ModelPresets.Find(spec.Model) is null ? Path.GetFullPath(spec.Model) : spec.Model, Output = spec.Output.Length > 0 ? Path.GetFullPath(spec.Output) : FreeOutput(NameOf(spec.Data), _ => false) };
         CheckArchitecture(spec, config);
-        if (checksWeights) CheckWeights(spec, config);
+        if (!checksWeights && spec.RotaryFromCheckpoint)
+            throw new UsageException($"rotaryFromCheckpoint needs {spec.Weights} on this machine: the frequencies go with the configuration that is submitted.");
+        if (checksWeights) config = CheckWeights(spec, config);
         if (checksData) CheckData(spec);
         CheckOutput(spec, settings.Resume);
         return new RunSubmission(spec, config.ToJson(), settings.Resume);
@@ -78,17 +80,19 @@ internal static class SubmissionCheck
         }
     }
 
-    private static HuggingFaceConfig Model(RunSpec spec)
+    /// <summary>The architecture of a preset's name, a config.json or a folder with one.</summary>
+    /// <exception cref="UsageException">There is none of that name; the message has the nearest.</exception>
+    public static HuggingFaceConfig Model(string name)
     {
-        if (ModelPresets.Find(spec.Model) is { } preset)
+        if (ModelPresets.Find(name) is { } preset)
         {
-            if (preset.Validate().FirstOrDefault() is { } problem) throw new UsageException($"The preset {spec.Model} cannot be used: {problem}");
+            if (preset.Validate().FirstOrDefault() is { } problem) throw new UsageException($"The preset {name} cannot be used: {problem}");
             return preset;
         }
 
-        if (File.Exists(spec.Model) || Directory.Exists(spec.Model)) return HuggingFaceConfig.Read(spec.Model);
+        if (File.Exists(name) || Directory.Exists(name)) return HuggingFaceConfig.Read(name);
         var names = ModelPresets.All.Select(known => known.Name).ToArray();
-        throw new UsageException($"There is no preset and no file '{spec.Model}'; did you mean {NearestName.Of(spec.Model, names)}? Presets are {string.Join(", ", names)}.");
+        throw new UsageException($"There is no preset and no file '{name}'; did you mean {NearestName.Of(name, names)}? Presets are {string.Join(", ", names)}.");
     }
 
     private static void CheckArchitecture(RunSpec spec, HuggingFaceConfig config)
@@ -99,11 +103,13 @@ internal static class SubmissionCheck
             throw new UsageException($"seqLength is {spec.SeqLength}, but {spec.Model} has {config.MaximumPositions} positions; it must be at most that.");
     }
 
-    private static void CheckWeights(RunSpec spec, HuggingFaceConfig config)
+    // The configuration says all that decides the model: the frequencies go with it, so that a resumed run has the same.
+    private static HuggingFaceConfig CheckWeights(RunSpec spec, HuggingFaceConfig config)
     {
-        if (spec.Weights.Length == 0) return;
+        if (spec.Weights.Length == 0) return config;
         using var weights = WeightFile.Open(spec.Weights);
-        StateDictNames.Match(weights.Tensors, GptNeoXStateDict.Describe(config), spec.Weights);
+        var match = StateDictNames.Match(weights.Tensors, GptNeoXStateDict.Describe(config), spec.Weights);
+        return spec.RotaryFromCheckpoint ? config with { RotaryFrequencies = RotaryFrequencies.Read(weights, match, config) } : config;
     }
 
     private static void CheckData(RunSpec spec)

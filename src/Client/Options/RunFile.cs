@@ -41,7 +41,7 @@ internal static class RunFile
     public static string Print(TrainSettings settings)
     {
         var text = new StringBuilder(SchemaHint.For(Environment.CurrentDirectory));
-        foreach (var option in RunOptions.All.Where(option => !option.IsFlag)) text.Append(Line(option, settings)).Append('\n');
+        foreach (var option in RunOptions.All.Where(option => !option.IsOfOneCall)) text.Append(Line(option, settings)).Append('\n');
         return text.ToString();
     }
 

@@ -44,9 +44,16 @@ internal sealed record RunOption(
     /// <summary>The values of a choice.</summary>
     public IReadOnlyList<string> Words { get; init; } = [];
 
+    /// <summary>True for what is about one call of the console and not about the run: no run file has it.</summary>
+    public bool IsOfOneCall { get; init; }
+
     /// <summary>The option's value, one of the spec's texts.</summary>
     public static RunOption Text(string key, string placeholder, string description, Func<RunSpec, string, RunSpec> set, Func<RunSpec, string> get) =>
         new(key, placeholder, description, (settings, text) => settings with { Spec = set(settings.Spec, text) }, settings => get(settings.Spec));
+
+    /// <summary>A flag of the spec.</summary>
+    public static RunOption Flag(string key, string description, Func<RunSpec, bool, RunSpec> set, Func<RunSpec, bool> get) =>
+        Text(key, "", description, (spec, text) => set(spec, ParseFlag(key, text)), spec => FlagText(get(spec)));
 
     /// <summary>A number of the spec.</summary>
     public static RunOption Number<T>(string key, string description, Func<RunSpec, T, RunSpec> set, Func<RunSpec, T> get)

@@ -10,7 +10,8 @@ internal static class RunOptions
     [
         RunOption.Text("data", "FASTA", "the sequences, plain or gzipped (on the console: the argument)", (spec, text) => spec with { Data = text }, spec => spec.Data),
         RunOption.Text("model", "NAME|PATH", "preset (tiny, genslm_25M_patric, genslm_250M_patric, genslm_2.5B_patric) or a Hugging Face config.json", (spec, text) => spec with { Model = text }, spec => spec.Model),
-        RunOption.Text("weights", "PATH", "weights to start from: safetensors or PyTorch; default: from scratch", (spec, text) => spec with { Weights = text }, spec => spec.Weights),
+        RunOption.Text("weights", "PATH", "weights to start from: safetensors, PyTorch or a Hugging Face folder; default: from scratch", (spec, text) => spec with { Weights = text }, spec => spec.Weights),
+        RunOption.Flag("rotaryFromCheckpoint", "compute with the rotary frequencies that the weights' file stores, as GenSLM's own installation does", (spec, value) => spec with { RotaryFromCheckpoint = value }, spec => spec.RotaryFromCheckpoint),
         RunOption.Text("output", "FOLDER", "where checkpoints, metrics and weights go; default: runs/<name of the FASTA>", (spec, text) => spec with { Output = text }, spec => spec.Output),
         RunOption.Number("batchSize", "records of a micro-batch", (spec, value) => spec with { BatchSize = value }, spec => spec.BatchSize),
         RunOption.Number("accumulationSteps", "micro-batches of each shard between two optimizer steps", (spec, value) => spec with { AccumulationSteps = value }, spec => spec.AccumulationSteps),
@@ -43,12 +44,12 @@ internal static class RunOptions
         RunOption.Number("priority", "runs of a higher priority get devices first", (spec, value) => spec with { Priority = value }, spec => spec.Priority),
         RunOption.Number("minDevices", "wait while there are fewer devices", (spec, value) => spec with { MinDevices = value }, spec => spec.MinDevices),
         RunOption.Number("maxDevices", "take no more devices; 0: as many as there are shards", (spec, value) => spec with { MaxDevices = value }, spec => spec.MaxDevices),
-        new("resume", "", "go on from the output folder's last checkpoint, if there is one", (settings, text) => settings with { Resume = RunOption.ParseFlag("resume", text) }, settings => RunOption.FlagText(settings.Resume)),
-        new("json", "", "print one JSON object on standard output at the end", (settings, text) => settings with { Json = RunOption.ParseFlag("json", text) }, settings => RunOption.FlagText(settings.Json)),
+        new("resume", "", "go on from the output folder's last checkpoint, if there is one", (settings, text) => settings with { Resume = RunOption.ParseFlag("resume", text) }, settings => RunOption.FlagText(settings.Resume)) { IsOfOneCall = true },
+        new("json", "", "print one JSON object on standard output at the end", (settings, text) => settings with { Json = RunOption.ParseFlag("json", text) }, settings => RunOption.FlagText(settings.Json)) { IsOfOneCall = true },
     ];
 
     /// <summary>Those that are the run's own, not how a console is to run it.</summary>
-    public static IEnumerable<RunOption> OfSpec => All.Where(option => !option.IsFlag && option.Key != "silos");
+    public static IEnumerable<RunOption> OfSpec => All.Where(option => !option.IsOfOneCall && option.Key != "silos");
     /// <summary>Whether a run file may have the key <paramref name="key"/>.</summary>
     public static bool Knows(string key) => All.Any(option => option.Key == key);
 

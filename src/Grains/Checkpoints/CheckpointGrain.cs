@@ -84,7 +84,7 @@ public sealed class CheckpointGrain(
         foreach (var kind in Enum.GetValues<BlockKind>())
         {
             var parts = manifest.Parts.Where(part => part.Vector == CheckpointWriter.VectorName(kind));
-            var files = await Task.Run(() => parts.Select(part => VectorFile.OpenPart(Checkpoints.PathOf(last), part, Plan.Layout)).ToArray());
+            var files = await Task.Run(() => parts.Select(part => VectorFile.OpenPart(Checkpoints.PathOf(last), part)).ToArray());
             await RestoreFromAsync(kind, fence, partitions, files);
         }
 

@@ -11,7 +11,9 @@ internal static class StateDictExport
     public static string Write(RunPlan plan, CheckpointFolder checkpoints, CheckpointEntry entry)
     {
         var path = Path.Combine(plan.Spec.Output, FileName);
-        var tensors = GptNeoXStateDict.Describe(plan.Config).Select(tensor => tensor with { Name = plan.Spec.KeyPrefix + tensor.Name }).ToArray();
+        var frequencies = plan.Config.RotaryFrequencies;
+        var tensors = GptNeoXStateDict.Describe(plan.Config).Concat(frequencies?.Buffers(plan.Config.LayerCount) ?? [])
+            .Select(tensor => tensor with { Name = plan.Spec.KeyPrefix + tensor.Name }).ToArray();
         var manifest = checkpoints.Manifest(entry);
         AtomicFile.Write(path, stream =>
         {
@@ -19,7 +21,7 @@ internal static class StateDictExport
             var buffer = new float[1 << 18];
             foreach (var part in manifest.Parts.Where(part => part.Vector == CheckpointWriter.VectorName(Abstractions.BlockKind.Parameters)))
             {
-                using var file = VectorFile.OpenPart(checkpoints.PathOf(entry), part, plan.Layout);
+                using var file = VectorFile.OpenPart(checkpoints.PathOf(entry), part);
                 for (long done = 0; done < part.ElementCount;)
                 {
                     var values = buffer.AsSpan(0, (int)Math.Min(buffer.Length, part.ElementCount - done));
@@ -29,6 +31,8 @@ internal static class StateDictExport
                 }
             }
 
+            // What computes with stored frequencies finds in the export those that the weights were trained with.
+            for (int layer = 0; frequencies is not null && layer < plan.Config.LayerCount; layer++) writer.Write(frequencies.Values.AsSpan());
             writer.Complete();
         });
         return path;

@@ -4,42 +4,44 @@ using System.Text.Json;
 namespace GenSlmOrleans.Formats;
 
 /// <summary>
-/// Several safetensors files held together by a <c>model.safetensors.index.json</c>, whose <c>weight_map</c> says which
-/// file holds which tensor. Index and files must agree exactly.
+/// Several files held together by a <c>model.safetensors.index.json</c> or <c>pytorch_model.bin.index.json</c>, whose
+/// <c>weight_map</c> says which file holds which tensor. Index and files must agree exactly.
 /// </summary>
-internal sealed class ShardedSafetensors : WeightFile
+internal sealed class ShardedWeights : WeightFile
 {
     private const int MostShards = 1000;
 
-    private readonly ImmutableArray<SafetensorsFile> _shards;
-    private readonly ImmutableArray<(SafetensorsFile Shard, int Tensor)> _places;
+    private readonly ImmutableArray<WeightFile> _shards;
+    private readonly ImmutableArray<(WeightFile Shard, int Tensor)> _places;
 
-    private ShardedSafetensors(string path, ImmutableArray<SafetensorsFile> shards, IReadOnlyDictionary<string, string> metadata)
+    public override string FormatName => _shards.Length == 1 ? $"{_shards[0].FormatName}, 1 file" : $"{_shards[0].FormatName}, {_shards.Length} files";
+
+    private ShardedWeights(string path, ImmutableArray<WeightFile> shards, IReadOnlyDictionary<string, string> metadata)
         : base(path, [.. shards.SelectMany(shard => shard.Tensors)], metadata)
     {
         _shards = shards;
         _places = [.. shards.SelectMany(shard => Enumerable.Range(0, shard.Tensors.Count).Select(tensor => (shard, tensor)))];
     }
 
-    public static new ShardedSafetensors Open(string indexPath)
+    public static new ShardedWeights Open(string indexPath)
     {
         var fileOfTensor = ReadIndex(indexPath);
         var fileNames = fileOfTensor.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
         if (fileNames.Count > MostShards)
             throw new WeightFileException($"{indexPath}: the index names {fileNames.Count} files; at most {MostShards} are accepted.");
+        if (fileNames.Count == 0) throw new WeightFileException($"{indexPath}: the index's weight_map is empty; names of tensors and their files are expected.");
 
-        var shards = ImmutableArray.CreateBuilder<SafetensorsFile>(fileNames.Count);
+        var shards = ImmutableArray.CreateBuilder<WeightFile>(fileNames.Count);
         try
         {
             foreach (var fileName in fileNames)
             {
-                var shard = SafetensorsFile.Open(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(indexPath) ?? "", fileName));
+                var shard = WeightFileKind.OpenFile(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(indexPath) ?? "", fileName));
                 shards.Add(shard);
                 CheckShard(indexPath, fileName, shard, fileOfTensor);
             }
 
-            var metadata = shards.Count > 0 ? shards[0].Metadata : ImmutableDictionary<string, string>.Empty;
-            return new ShardedSafetensors(indexPath, shards.ToImmutable(), metadata);
+            return new ShardedWeights(indexPath, shards.ToImmutable(), shards[0].Metadata);
         }
         catch
         {
@@ -53,10 +55,10 @@ internal sealed class ShardedSafetensors : WeightFile
         foreach (var shard in _shards) shard.Dispose();
     }
 
-    private protected override void ReadElements(int tensor, long firstElement, Span<byte> destination) =>
-        _places[tensor].Shard.ReadRaw(_places[tensor].Tensor, firstElement, destination);
+    internal override void ReadElements(int tensor, long firstElement, Span<byte> destination) =>
+        _places[tensor].Shard.ReadElements(_places[tensor].Tensor, firstElement, destination);
 
-    private static void CheckShard(string indexPath, string fileName, SafetensorsFile shard, Dictionary<string, string> fileOfTensor)
+    private static void CheckShard(string indexPath, string fileName, WeightFile shard, Dictionary<string, string> fileOfTensor)
     {
         foreach (var tensor in shard.Tensors)
         {
@@ -83,12 +85,13 @@ internal sealed class ShardedSafetensors : WeightFile
             if (document.RootElement.ValueKind != JsonValueKind.Object
                 || !document.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
             {
-                throw file.Bad("there is no weight_map; an index of sharded safetensors is expected.");
+                throw file.Bad("there is no weight_map; an index of sharded weights is expected.");
             }
 
             var fileOfTensor = new Dictionary<string, string>(StringComparer.Ordinal);
             foreach (var entry in map.EnumerateObject())
             {
+                if (fileOfTensor.Count == SafetensorsHeader.MostTensors) throw file.Bad($"weight_map has more than {SafetensorsHeader.MostTensors} tensors.");
                 var name = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : "";
                 // A name, not a path: an index must not reach outside its folder.
                 if (name.Length == 0 || name.AsSpan().IndexOfAny("/\\:\0") >= 0 || name is "." or "..")
