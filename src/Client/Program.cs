@@ -10,4 +10,5 @@ return await ConsoleApplication.RunAsync(args,
     DownCommand.Create(),
     SiloCommand.Create(),
     SilosCommand.Create(),
+    ChaosCommand.Create(),
 ]);

@@ -1,0 +1,135 @@
+using System.Globalization;
+using GenSlmOrleans.Client.Local;
+
+namespace GenSlmOrleans.Client.Chaos;
+
+/// <summary>
+/// A cluster of real processes that is there to be hurt: silos and a durable Garnet of their own, each of which can be
+/// killed, stopped, told to leave and replaced. It knows every process it ever started, so that it can say which outlive it.
+/// </summary>
+internal sealed class ChaosCluster : IAsyncDisposable
+{
+    /// <summary>How many silos there may be at a time, the stopped ones included.</summary>
+    public const int Places = 8;
+
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(20);
+
+    private readonly string _folder;
+    private readonly string _name = $"chaos-{Guid.NewGuid():N}";
+    private readonly SiloPorts[] _ports = new SiloPorts[Places];
+    private readonly LocalSilo?[] _silos = new LocalSilo?[Places];
+    private readonly List<KnownProcess> _started = [];
+    private readonly int _redisPort;
+    private RedisServer? _redis;
+    private int _starts;
+
+    private ChaosCluster(string folder)
+    {
+        _folder = folder;
+        int cursor = SiloPorts.Start;
+        _redisPort = SiloPorts.Next(ref cursor);
+        for (int i = 0; i < Places; i++) _ports[i] = SiloPorts.Free(ref cursor);
+        Directory.CreateDirectory(FaultFolder);
+    }
+
+    /// <summary>Where silos look for the places at which they are to wait.</summary>
+    public string FaultFolder => Path.Combine(_folder, "faults");
+
+    /// <summary>Where the processes' logs go.</summary>
+    public string LogFolder => Path.Combine(_folder, "logs");
+
+    /// <summary>The silos whose processes are there, stopped ones included.</summary>
+    public IEnumerable<LocalSilo> Silos => _silos.OfType<LocalSilo>().Where(silo => !silo.Ended.IsCompleted);
+
+    /// <summary>Starts Garnet and silos, all of them ready.</summary>
+    /// <exception cref="ClusterException">A process did not come up.</exception>
+    public static async Task<ChaosCluster> StartAsync(string folder, int silos, CancellationToken cancellation)
+    {
+        var cluster = new ChaosCluster(folder);
+        try
+        {
+            await cluster.StartRedisAsync(cancellation);
+            await Task.WhenAll(Enumerable.Range(0, silos).Select(_ => cluster.AddAsync(cancellation)));
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A client of the cluster, whichever of its silos live.</summary>
+    public Task<ClusterConnection> ConnectAsync(CancellationToken cancellation) =>
+        ClusterConnection.OpenAsync([.. _ports.Select(ports => ports.GatewayEndPoint)], _name, cancellation);
+
+    /// <summary>The silo of a name, if its process is there.</summary>
+    public LocalSilo? Find(string name) => Silos.FirstOrDefault(silo => silo.Name == name);
+
+    /// <summary>Adds a silo, under the first name that is free; completes when it is ready.</summary>
+    /// <exception cref="ClusterException">It did not come up, or all places are taken.</exception>
+    public async Task<LocalSilo> AddAsync(CancellationToken cancellation)
+    {
+        var silo = Start();
+        await silo.ReadyAsync(cancellation);
+        return silo;
+    }
+
+    /// <summary>Starts a silo, under the first name that is free, and does not wait for it.</summary>
+    public LocalSilo Start()
+    {
+        int index = Array.FindIndex(_silos, silo => silo is null || silo.Ended.IsCompleted);
+        if (index < 0) throw new ClusterException($"All {Places} places for silos are taken.");
+        _silos[index]?.Dispose();
+        var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu");
+        var silo = LocalSilo.Start(place, sharesCores: true, Log(place.Name), FaultFolder);
+        _silos[index] = silo;
+        _started.Add(KnownProcess.Of(silo.Process));
+        return silo;
+    }
+
+    /// <summary>Ends a silo as a power cut does.</summary>
+    public static void Kill(LocalSilo silo) => ProcessSignal.Send(silo.Process.Id, ProcessSignal.Kill);
+
+    /// <summary>Garnet ends as by a power cut, and starts again with what it had on the disk.</summary>
+    public async Task RestartRedisAsync(CancellationToken cancellation)
+    {
+        if (_redis is not null) await _redis.DisposeAsync();
+        await StartRedisAsync(cancellation);
+    }
+
+    /// <summary>All processes end as by a power cut; Garnet and as many silos start again.</summary>
+    public async Task RestartAsync(CancellationToken cancellation)
+    {
+        var silos = Silos.ToArray();
+        foreach (var silo in silos) Kill(silo);
+        if (_redis is not null) await _redis.DisposeAsync();
+        await Task.WhenAll(silos.Select(silo => silo.Ended)).WaitAsync(cancellation);
+        await StartRedisAsync(cancellation);
+        await Task.WhenAll(silos.Select(_ => AddAsync(cancellation)));
+    }
+
+    private async Task StartRedisAsync(CancellationToken cancellation)
+    {
+        _redis = await RedisServer.StartAsync(_redisPort, Path.Combine(_folder, "redis"), Log("redis"), cancellation);
+        _started.Add(KnownProcess.Of(_redis.Process!));
+    }
+
+    // One log a start: a later process of the same name must not overwrite what the one before had to say.
+    private string Log(string process) => Path.Combine(LogFolder, string.Create(CultureInfo.InvariantCulture, $"{++_starts:00}-{process}.log"));
+
+    /// <summary>Ends everything; the processes that are still there afterwards.</summary>
+    public async Task<IReadOnlyList<KnownProcess>> EndAsync()
+    {
+        await DisposeAsync();
+        using var deadline = new CancellationTokenSource(EndPatience);
+        var ended = await Task.WhenAll(_started.Select(process => process.EndsAsync(deadline.Token)));
+        return [.. _started.Where((_, index) => !ended[index])];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var silo in _silos) silo?.Dispose();
+        if (_redis is not null) await _redis.DisposeAsync();
+    }
+}
