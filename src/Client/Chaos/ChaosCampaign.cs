@@ -10,7 +10,7 @@ internal sealed class ChaosCampaign(ChaosSettings settings, TimeProvider time, T
     public async Task<bool> RunAsync(CancellationToken cancellation)
     {
         var folder = Path.Combine(settings.Folder, $"{Environment.ProcessId}");
-        var undisturbed = await new ChaosRun(settings, Path.Combine(folder, "undisturbed"), time).RunAsync(0, 1, [], null, cancellation);
+        var undisturbed = await new ChaosRun(settings, 0, Path.Combine(folder, "undisturbed"), time).RunAsync(1, [], null, cancellation);
         if (!undisturbed.Objections.IsEmpty)
         {
             await ReportAsync(undisturbed);
@@ -24,7 +24,7 @@ internal sealed class ChaosCampaign(ChaosSettings settings, TimeProvider time, T
             var schedule = FaultSchedule.Create(settings.Seed, run, settings.Kinds, undisturbed.Status.TotalSteps, settings.Silos);
             var place = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"run-{run:000}"));
             await progress.WriteLineAsync($"run {run}: {string.Join("; ", schedule)}");
-            var outcome = await new ChaosRun(settings, place, time).RunAsync(run, settings.Silos, schedule, undisturbed.Status.WeightsSha256, cancellation);
+            var outcome = await new ChaosRun(settings, run, place, time).RunAsync(settings.Silos, schedule, undisturbed, cancellation);
             outcomes.Add(outcome);
             await ReportAsync(outcome);
             if (outcome.Objections.IsEmpty && !settings.Keep) Directory.Delete(place, recursive: true);

@@ -5,20 +5,24 @@ namespace GenSlmOrleans.Client.Chaos;
 
 /// <summary>
 /// A cluster of real processes that is there to be hurt: silos and a durable Garnet of their own, each of which can be
-/// killed, stopped, told to leave and replaced. It knows every process it ever started, so that it can say which outlive it.
+/// killed, stopped, told to leave and is then replaced. It knows every process it ever started, so that it can say which
+/// outlive it.
 /// </summary>
 internal sealed class ChaosCluster : IAsyncDisposable
 {
-    /// <summary>How many silos there may be at a time, the stopped ones included.</summary>
+    /// <summary>How many silos there may be at a time, stopped ones included.</summary>
     public const int Places = 8;
 
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
     private readonly string _folder;
     private readonly string _name = $"chaos-{Guid.NewGuid():N}";
     private readonly SiloPorts[] _ports = new SiloPorts[Places];
     private readonly LocalSilo?[] _silos = new LocalSilo?[Places];
+    private readonly List<LocalSilo> _all = [];
     private readonly List<KnownProcess> _started = [];
+    private readonly SemaphoreSlim _changing = new(1, 1);
     private readonly int _redisPort;
     private RedisServer? _redis;
     private int _starts;
@@ -43,13 +47,14 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     /// <summary>Starts Garnet and silos, all of them ready.</summary>
     /// <exception cref="ClusterException">A process did not come up.</exception>
-    public static async Task<ChaosCluster> StartAsync(string folder, int silos, CancellationToken cancellation)
+    public static async Task<ChaosCluster> OpenAsync(string folder, int silos, CancellationToken cancellation)
     {
         var cluster = new ChaosCluster(folder);
         try
         {
             await cluster.StartRedisAsync(cancellation);
-            await Task.WhenAll(Enumerable.Range(0, silos).Select(_ => cluster.AddAsync(cancellation)));
+            for (int i = 0; i < silos; i++) await cluster.StartAsync(cancellation);
+            await Task.WhenAll(cluster.Silos.Select(silo => silo.ReadyAsync(cancellation)));
             return cluster;
         }
         catch
@@ -66,50 +71,64 @@ internal sealed class ChaosCluster : IAsyncDisposable
     /// <summary>The silo of a name, if its process is there.</summary>
     public LocalSilo? Find(string name) => Silos.FirstOrDefault(silo => silo.Name == name);
 
-    /// <summary>Adds a silo, under the first name that is free; completes when it is ready.</summary>
-    /// <exception cref="ClusterException">It did not come up, or all places are taken.</exception>
-    public async Task<LocalSilo> AddAsync(CancellationToken cancellation)
+    /// <summary>Starts a silo, under the first name that is free, and does not wait until it is ready.</summary>
+    /// <exception cref="ClusterException">All places are taken.</exception>
+    public async Task<LocalSilo> StartAsync(CancellationToken cancellation)
     {
-        var silo = Start();
-        await silo.ReadyAsync(cancellation);
-        return silo;
+        await _changing.WaitAsync(cancellation);
+        try
+        {
+            return Start();
+        }
+        finally
+        {
+            _changing.Release();
+        }
     }
 
-    /// <summary>Starts a silo, under the first name that is free, and does not wait for it.</summary>
-    public LocalSilo Start()
+    private LocalSilo Start()
     {
         int index = Array.FindIndex(_silos, silo => silo is null || silo.Ended.IsCompleted);
         if (index < 0) throw new ClusterException($"All {Places} places for silos are taken.");
-        _silos[index]?.Dispose();
         var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu");
         var silo = LocalSilo.Start(place, sharesCores: true, Log(place.Name), FaultFolder);
         _silos[index] = silo;
+        _all.Add(silo);
         _started.Add(KnownProcess.Of(silo.Process));
         return silo;
     }
 
-    /// <summary>Ends a silo as a power cut does.</summary>
-    public static void Kill(LocalSilo silo) => ProcessSignal.Send(silo.Process.Id, ProcessSignal.Kill);
-
-    /// <summary>Garnet ends as by a power cut, and starts again with what it had on the disk.</summary>
-    public async Task RestartRedisAsync(CancellationToken cancellation)
+    /// <summary>Replaces silos that have ended, as an orchestrator does, so that there are always so many, until cancelled.</summary>
+    public async Task ReplaceAsync(int silos, CancellationToken cancellation)
     {
-        if (_redis is not null) await _redis.DisposeAsync();
-        await StartRedisAsync(cancellation);
+        while (true)
+        {
+            await _changing.WaitAsync(cancellation);
+            try
+            {
+                while (Silos.Count() < silos) Start();
+            }
+            finally
+            {
+                _changing.Release();
+            }
+
+            await Task.Delay(Interval, cancellation);
+        }
     }
 
-    /// <summary>All processes end as by a power cut; Garnet and as many silos start again.</summary>
-    public async Task RestartAsync(CancellationToken cancellation)
+    /// <summary>Nobody is replaced until the result is disposed.</summary>
+    public async Task<IDisposable> StopReplacingAsync(CancellationToken cancellation)
     {
-        var silos = Silos.ToArray();
-        foreach (var silo in silos) Kill(silo);
-        if (_redis is not null) await _redis.DisposeAsync();
-        await Task.WhenAll(silos.Select(silo => silo.Ended)).WaitAsync(cancellation);
-        await StartRedisAsync(cancellation);
-        await Task.WhenAll(silos.Select(_ => AddAsync(cancellation)));
+        await _changing.WaitAsync(cancellation);
+        return new Stillness(_changing);
     }
 
-    private async Task StartRedisAsync(CancellationToken cancellation)
+    /// <summary>Ends Garnet as a power cut does.</summary>
+    public void KillRedis() => _redis?.Process?.Dispose();
+
+    /// <summary>Starts Garnet with what it had on the disk.</summary>
+    public async Task StartRedisAsync(CancellationToken cancellation)
     {
         _redis = await RedisServer.StartAsync(_redisPort, Path.Combine(_folder, "redis"), Log("redis"), cancellation);
         _started.Add(KnownProcess.Of(_redis.Process!));
@@ -127,9 +146,15 @@ internal sealed class ChaosCluster : IAsyncDisposable
         return [.. _started.Where((_, index) => !ended[index])];
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        foreach (var silo in _silos) silo?.Dispose();
-        if (_redis is not null) await _redis.DisposeAsync();
+        foreach (var silo in _all) silo.Dispose();
+        KillRedis();
+        return ValueTask.CompletedTask;
+    }
+
+    private sealed class Stillness(SemaphoreSlim changing) : IDisposable
+    {
+        public void Dispose() => changing.Release();
     }
 }

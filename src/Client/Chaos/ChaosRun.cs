@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
-using GenSlmOrleans.Client.Commands;
-using GenSlmOrleans.Client.Local;
 
 namespace GenSlmOrleans.Client.Chaos;
 
@@ -12,7 +10,9 @@ namespace GenSlmOrleans.Client.Chaos;
 /// <param name="Status">How it ended.</param>
 /// <param name="Objections">What is not as it must be, a sentence each; empty when it passed.</param>
 /// <param name="Folder">Where its output and logs are.</param>
-/// <param name="Seconds">How long it took.</param>
+/// <param name="Seconds">How long it took, its cluster's start and end included.</param>
+/// <param name="MicroBatches">How many were computed, as far as is known.</param>
+/// <param name="Goodput">What its devices' time went into.</param>
 internal sealed record ChaosOutcome(
     int Run,
     ImmutableArray<Fault> Schedule,
@@ -20,107 +20,110 @@ internal sealed record ChaosOutcome(
     RunStatus Status,
     ImmutableArray<string> Objections,
     string Folder,
-    double Seconds);
+    double Seconds,
+    double MicroBatches,
+    Goodput Goodput);
 
 /// <summary>One run on a cluster of its own, from the first process to the last, with the faults of its schedule.</summary>
-internal sealed class ChaosRun(ChaosSettings settings, string folder, TimeProvider time)
+internal sealed class ChaosRun(ChaosSettings settings, int number, string folder, TimeProvider time)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan PopulationInterval = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
     private readonly List<Strike> _strikes = [];
+    private readonly List<string> _objections = [];
 
-    private string Output => Path.Combine(folder, "output");
+    private string DiskFolder => Path.Combine(folder, "disk");
 
     /// <summary>Runs it to its end and judges it.</summary>
-    /// <param name="number">Of the run.</param>
     /// <param name="silos">How many silos it begins with.</param>
     /// <param name="schedule">What is to strike.</param>
-    /// <param name="expectedHash">Of the weights; null: not known yet.</param>
+    /// <param name="undisturbed">What an undisturbed run came to; null: this is it.</param>
     /// <param name="cancellation">Ends it at once.</param>
-    public async Task<ChaosOutcome> RunAsync(int number, int silos, ImmutableArray<Fault> schedule, string? expectedHash, CancellationToken cancellation)
+    public async Task<ChaosOutcome> RunAsync(int silos, ImmutableArray<Fault> schedule, ChaosOutcome? undisturbed, CancellationToken cancellation)
     {
         long start = time.GetTimestamp();
-        var submission = settings.Submission(Output);
-        var objections = new List<string>();
-        var status = new RunStatus();
-        IReadOnlyList<RunEvent> events = [];
-        var cluster = await ChaosCluster.StartAsync(folder, silos, cancellation);
+        var submission = settings.Submission(Path.Combine(DiskFolder, "output"));
+        await using var disk = schedule.Any(fault => fault.Kind == FaultKind.Disk) ? await SmallDisk.MountAsync(DiskFolder) : null;
+        var cluster = await ChaosCluster.OpenAsync(folder, silos, cancellation);
+        using var devices = new DeviceTime(silos, time);
+        await using var run = new ObservedRun(cluster, submission);
+        long began = time.GetTimestamp();
+        double lived = 0;
         try
         {
-            await using var run = new RunFollower(cluster.ConnectAsync, SubmissionCheck.RunId(submission.Spec));
-            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            deadline.CancelAfter(Patience);
-            try
-            {
-                await LiveAsync(cluster, run, submission, schedule, silos, deadline.Token);
-            }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-            {
-                objections.Add($"it was not over after {Patience.TotalMinutes:F0} minutes; it stood at step {run.Status.Step} of {run.Status.TotalSteps}, {run.Status.State}");
-            }
-
-            (status, events) = (run.Status, run.Events);
+            await LiveAsync(cluster, run, devices, disk, schedule, silos, cancellation);
+            lived = time.GetElapsedTime(began).TotalSeconds;
+            await devices.AskAsync(cluster);
         }
         finally
         {
             var orphans = await cluster.EndAsync();
-            if (orphans.Count > 0) objections.Add($"processes outlived it: {string.Join(", ", orphans.Select(process => process.Id))}");
+            if (orphans.Count > 0) _objections.Add($"processes outlived it: {string.Join(", ", orphans.Select(process => process.Id))}");
         }
 
-        objections.AddRange(Verdict.Of(status, Output, expectedHash, _strikes));
-        return new ChaosOutcome(number, schedule, Recoveries(events), status, [.. objections], folder, time.GetElapsedTime(start).TotalSeconds);
+        _objections.AddRange(run.Judge(undisturbed?.Status.WeightsSha256, _strikes));
+        var strikes = Recoveries(run.Follower.Events);
+        var goodput = Goodput.Of(silos, lived, devices, undisturbed, strikes.Select(struck => struck.Recovery));
+        return new ChaosOutcome(
+            number, schedule, strikes, run.Follower.Status, [.. _objections], folder, time.GetElapsedTime(start).TotalSeconds, devices.Sum.MicroBatches, goodput);
     }
 
     private async Task LiveAsync(
-        ChaosCluster cluster, RunFollower run, RunSubmission submission, ImmutableArray<Fault> schedule, int silos, CancellationToken cancellation)
+        ChaosCluster cluster, ObservedRun run, DeviceTime devices, SmallDisk? disk, ImmutableArray<Fault> schedule, int silos, CancellationToken cancellation)
     {
-        await run.AskAsync(async grain =>
-        {
-            await grain.StartAsync(submission);
-            return true;
-        }, cancellation);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var following = run.FollowAsync(cancellation);
-        var others = Task.WhenAll(StrikeAsync(cluster, run, schedule, over.Token), PopulateAsync(cluster, silos, over.Token));
-        var first = await Task.WhenAny(following, others);
-        if (first == others) await others;
-        await following;
+        var injector = new FaultInjector(cluster, run.Follower, disk, settings.FailureDetection, time);
+        Task[] others = [devices.FollowAsync(cluster, over.Token), cluster.ReplaceAsync(silos, over.Token), StrikeAsync(injector, run.Follower, schedule, over.Token)];
+        var living = run.LiveAsync(Patience, cancellation);
+        // The others end when the run does; one that ends before has failed.
+        var first = await Task.WhenAny([living, .. others.Take(2)]);
+        if (first != living) await first;
+        await living;
         await over.CancelAsync();
-        try
-        {
-            await others;
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            // Both go on until the run is over.
-        }
+        foreach (var other in others) await UnlessCancelledAsync(other);
+        foreach (var strike in _strikes) await ConcludeAsync(strike);
     }
 
-    private async Task StrikeAsync(ChaosCluster cluster, RunFollower run, ImmutableArray<Fault> schedule, CancellationToken cancellation)
+    private async Task StrikeAsync(FaultInjector injector, RunFollower run, ImmutableArray<Fault> schedule, CancellationToken cancellation)
     {
-        var injector = new FaultInjector(cluster, run, time);
         foreach (var fault in schedule)
         {
-            if (await injector.StrikeAsync(fault, cancellation) is not { } strike) break;
+            // With one silo left a further death is another fault.
+            if (!await run.UntilAsync(status => status.Devices.Select(share => share.Silo).Distinct().Count() > 1 || schedule.Length == 1, cancellation)) return;
+            if (await injector.StrikeAsync(fault, cancellation) is not { } strike) return;
             _strikes.Add(strike);
-            long after = run.Events is { Count: > 0 } known ? known[^1].Sequence : 0;
-            await run.UntilAsync(_ => run.Events.Any(happened => happened.Sequence > after && happened.Kind == RunEventKind.Step), cancellation);
+            await run.UntilAsync(_ => run.Events.Exists(happened => happened.Kind == RunEventKind.Step && happened.Time > strike.Time), cancellation);
         }
-
-        await Task.Delay(Timeout.Infinite, cancellation);
     }
 
-    /// <summary>A silo that has ended is replaced, as an orchestrator does.</summary>
-    private static async Task PopulateAsync(ChaosCluster cluster, int silos, CancellationToken cancellation)
+    private async Task ConcludeAsync(Strike strike)
     {
-        while (true)
+        try
         {
-            while (cluster.Silos.Count() < silos) cluster.Start();
-            await Task.Delay(PopulationInterval, cancellation);
+            if (await strike.Aftermath is { } objection) _objections.Add(objection);
+        }
+        catch (ClusterException exception)
+        {
+            _objections.Add(exception.Message);
+        }
+        catch (OperationCanceledException)
+        {
+            // The run was over before its consequences were.
         }
     }
 
-    private ImmutableArray<(Strike, Recovery)> Recoveries(IReadOnlyList<RunEvent> events) =>
+    private static async Task UnlessCancelledAsync(Task task)
+    {
+        try
+        {
+            await task;
+        }
+        catch (OperationCanceledException)
+        {
+            // As it was told.
+        }
+    }
+
+    private ImmutableArray<(Strike Strike, Recovery Recovery)> Recoveries(IReadOnlyList<RunEvent> events) =>
         [.. _strikes.Select((strike, i) => (strike, Recovery.Of(strike, events.Where(happened => i + 1 == _strikes.Count || happened.Time < _strikes[i + 1].Time))))];
 }

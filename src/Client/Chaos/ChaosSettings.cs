@@ -25,6 +25,9 @@ internal sealed record ChaosSettings
 
     public ImmutableArray<FaultKind> Kinds { get; init; } = [.. Enum.GetValues<FaultKind>()];
 
+    /// <summary>Within which time silos are declared dead: theirs to say (GENSLM_FAILURE_DETECTION).</summary>
+    public TimeSpan FailureDetection { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Where runs, their logs and their data go.</summary>
     public string Folder { get; init; } = "";
 

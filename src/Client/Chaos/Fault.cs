@@ -53,7 +53,9 @@ internal enum FaultRole
     /// <summary>A silo that only computes: neither the run grain nor a partition is there.</summary>
     Worker,
 
-    /// <summary>Not a silo, or all of them.</summary>
+    All,
+
+    /// <summary>No silo.</summary>
     None,
 }
 
@@ -70,6 +72,7 @@ internal readonly record struct FaultTarget(FaultRole Role, int Number = 0)
         FaultRole.BothHolders => string.Create(CultureInfo.InvariantCulture, $"both holders of partition {Number}"),
         FaultRole.Driver => "the driver",
         FaultRole.Worker => "a worker",
+        FaultRole.All => "all",
         _ => "",
     };
 }
@@ -92,7 +95,7 @@ internal sealed record Fault(FaultKind Kind, FaultTarget Target, long Step = 1, 
     public static Fault Slow(FaultRole role, int number = 0) => new(FaultKind.Slow, new FaultTarget(role, number));
 
     /// <summary>One of those that strike no silo in particular.</summary>
-    public static Fault Of(FaultKind kind) => new(kind, new FaultTarget(FaultRole.None));
+    public static Fault Of(FaultKind kind) => new(kind, new FaultTarget(kind == FaultKind.Cluster ? FaultRole.All : FaultRole.None));
 
     public Fault AtStep(long step) => this with { Step = step };
 

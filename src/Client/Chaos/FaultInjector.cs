@@ -4,38 +4,29 @@ using GenSlmOrleans.Client.Local;
 
 namespace GenSlmOrleans.Client.Chaos;
 
-/// <summary>A fault that struck.</summary>
-/// <param name="Fault">What was planned.</param>
-/// <param name="Silos">Whom it struck.</param>
-/// <param name="Time">When.</param>
-/// <param name="Step">At which optimizer step.</param>
-/// <param name="HitDriver">Whether the run grain was on one of them.</param>
-/// <param name="Aimed">Whether it struck in its phase; otherwise that did not come, and it struck all the same.</param>
-internal sealed record Strike(Fault Fault, ImmutableArray<string> Silos, DateTimeOffset Time, long Step, bool HitDriver, bool Aimed)
-{
-    public override string ToString() =>
-        $"{Fault}: struck {(Silos.IsEmpty ? "" : string.Join(", ", Silos) + " ")}at step {Step}{(Aimed ? "" : ", its phase did not come")}";
-}
-
 /// <summary>Has faults strike: waits for their step and phase, finds out whom they mean, and does it.</summary>
-internal sealed class FaultInjector(ChaosCluster cluster, RunFollower run, TimeProvider time)
+internal sealed class FaultInjector(ChaosCluster cluster, RunFollower run, SmallDisk? disk, TimeSpan detection, TimeProvider time)
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan PhasePatience = TimeSpan.FromSeconds(30);
 
     // By then a validation, and with it a checkpoint, has been due.
     private const int StepsOfPatience = 6;
 
+    private readonly FaultEffects _effects = new(cluster, run, disk, detection);
+
     /// <summary>Lets a fault strike; null when the run was over before.</summary>
     public async Task<Strike?> StrikeAsync(Fault fault, CancellationToken cancellation)
     {
         if (!await run.UntilAsync(status => status.State == RunState.Running && status.Step >= fault.Step - 1 && !status.Partitions.IsEmpty, cancellation)) return null;
-        if (fault.Phase == FaultPhase.Any) return await DoAsync(fault, Meant(fault.Target), true, cancellation);
         var meant = Meant(fault.Target);
-        using var arm = FaultArm.Set(cluster.FaultFolder, Waiting(fault, meant), fault.Phase, Math.Max(fault.Step, run.Status.Step + 1));
+        if (fault.Phase == FaultPhase.Any) return Strike(fault, meant, true, () => { }, cancellation);
+        int? waiting = Waiting(fault, meant);
+        using var arm = FaultArm.Set(cluster.FaultFolder, waiting, fault.Phase, Math.Max(fault.Step, run.Status.Step + 1));
         bool aimed = await ReachedAsync(arm, fault, cancellation);
-        if (run.Status.IsOver) return null;
-        return await DoAsync(fault, Meant(fault.Target), aimed, cancellation);
+        if (run.IsOver) return null;
+        // Somebody else may play the part by now; whoever was told to wait is struck all the same.
+        return Strike(fault, waiting is null ? Meant(fault.Target) : meant, aimed, arm.Dispose, cancellation);
     }
 
     /// <summary>The silos that a target means now.</summary>
@@ -50,14 +41,15 @@ internal sealed class FaultInjector(ChaosCluster cluster, RunFollower run, TimeP
             FaultRole.Holder => holders.Take(1),
             FaultRole.Standby => holders.Skip(1).Take(1),
             FaultRole.BothHolders => holders,
-            FaultRole.Worker => silos.Select(silo => silo.Name)
+            FaultRole.Worker => status.Devices.Select(share => share.Silo)
                 .Where(name => name != status.Driver && !status.Partitions.Any(place => place.Holders.Contains(name))).Take(1),
             FaultRole.Silo => [$"silo-{target.Number}"],
+            FaultRole.All => silos.Select(silo => silo.Name),
             _ => [],
         };
         var found = silos.Where(silo => names.Contains(silo.Name)).ToImmutableArray();
         // Nobody is that just now: then the last that there is.
-        return found.IsEmpty && target.Role != FaultRole.None ? [silos[^1]] : found;
+        return found.IsEmpty && target.Role != FaultRole.None && silos.Length > 0 ? [silos[^1]] : found;
     }
 
     // Who comes to the phase: the one that is meant, where it does; otherwise whoever does.
@@ -78,25 +70,20 @@ internal sealed class FaultInjector(ChaosCluster cluster, RunFollower run, TimeP
         long start = time.GetTimestamp();
         while (arm.Reached is null)
         {
-            if (run.Status.IsOver || run.Status.Step > fault.Step + StepsOfPatience || time.GetElapsedTime(start) > PhasePatience) return false;
+            if (run.IsOver || run.Status.Step > fault.Step + StepsOfPatience || time.GetElapsedTime(start) > PhasePatience) return false;
             await Task.Delay(Interval, cancellation);
         }
 
         return true;
     }
 
-    private async Task<Strike> DoAsync(Fault fault, ImmutableArray<LocalSilo> silos, bool aimed, CancellationToken cancellation)
+    private Strike Strike(Fault fault, ImmutableArray<LocalSilo> silos, bool aimed, Action release, CancellationToken cancellation)
     {
         var status = run.Status;
-        var strike = new Strike(fault, [.. silos.Select(silo => silo.Name)], time.GetUtcNow(), status.Step + 1, silos.Any(silo => silo.Name == status.Driver), aimed);
-        switch (fault.Kind)
-        {
-            case FaultKind.Kill:
-                foreach (var silo in silos) ChaosCluster.Kill(silo);
-                await Task.WhenAll(silos.Select(silo => silo.Ended)).WaitAsync(cancellation);
-                break;
-        }
-
-        return strike;
+        bool hitsDriver = silos.Any(silo => silo.Name == status.Driver);
+        var now = time.GetUtcNow();
+        // Nobody asks for it, so that it has to come back by itself.
+        if (hitsDriver && fault.Kind is FaultKind.Kill or FaultKind.Cluster && status.Step + 1 < status.TotalSteps) run.LeaveAlone();
+        return new Strike(fault, [.. silos.Select(silo => silo.Name)], now, status.Step + 1, hitsDriver, aimed) { Aftermath = _effects.DoAsync(fault.Kind, silos, release, cancellation) };
     }
 }

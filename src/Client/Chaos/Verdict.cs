@@ -11,13 +11,14 @@ internal static class Verdict
 {
     /// <summary>What is not as it must be, a sentence each.</summary>
     /// <param name="status">How the run ended.</param>
+    /// <param name="events">What happened in it.</param>
     /// <param name="output">Its output folder.</param>
     /// <param name="expectedHash">Of the weights; null: not known.</param>
     /// <param name="strikes">What struck it.</param>
-    public static IEnumerable<string> Of(RunStatus status, string output, string? expectedHash, IReadOnlyCollection<Strike> strikes)
+    public static IEnumerable<string> Of(RunStatus status, IReadOnlyList<RunEvent> events, string output, string? expectedHash, IReadOnlyCollection<Strike> strikes)
     {
         if (status.State != RunState.Completed) return [$"it ended as {status.State} after step {status.Step}: {status.Failure?.Message ?? "no reason given"}"];
-        return [.. Weights(status, expectedHash), .. Ledger(status, output), .. Metrics(output, status.TotalSteps), .. Repetitions(status, strikes)];
+        return [.. Weights(status, expectedHash), .. Ledger(status, output), .. Metrics(output, status.TotalSteps), .. Repetitions(status, events, strikes)];
     }
 
     private static IEnumerable<string> Weights(RunStatus status, string? expected)
@@ -65,10 +66,23 @@ internal static class Verdict
         if (validated.Length != validated.Distinct().Count()) yield return $"metrics.jsonl has the validations {string.Join(",", validated)}; expected each once";
     }
 
-    // Whoever survives a worker's death repeats nothing.
-    private static IEnumerable<string> Repetitions(RunStatus status, IReadOnlyCollection<Strike> strikes)
+    // Whoever survives the death of a worker repeats nothing; one death, or a silo that leaves, costs no step.
+    private static IEnumerable<string> Repetitions(RunStatus status, IReadOnlyList<RunEvent> events, IReadOnlyCollection<Strike> strikes)
     {
-        if (strikes.Count == 0 || !strikes.All(strike => strike.Fault.Kind == FaultKind.Kill && strike.Silos.Length == 1 && !strike.HitDriver)) yield break;
-        if (status.RepeatedMicroBatches > 0) yield return $"{status.RepeatedMicroBatches} micro-batches were repeated; after the death of workers none must be";
+        // A silo that was starved of its core until it was declared dead is a fault that nobody planned.
+        bool unplanned = events.Any(happened => happened.Kind == RunEventKind.SiloLost && !strikes.Any(strike => strike.Silos.Any(silo => happened.Text.Contains(silo, StringComparison.Ordinal))));
+        if (unplanned) yield break;
+        if (strikes.All(CostsNoMicroBatch) && status.RepeatedMicroBatches > 0) yield return $"{status.RepeatedMicroBatches} micro-batches were repeated; none had to be";
+        if ((strikes.All(strike => strike.Fault.Kind is FaultKind.Drain or FaultKind.Join) || strikes.Count <= 1) && strikes.All(CostsNoStep) && status.ReplayedSteps > 0)
+            yield return $"{status.ReplayedSteps} steps were replayed; none had to be";
     }
+
+    private static bool CostsNoMicroBatch(Strike strike) => strike.Fault.Kind switch
+    {
+        FaultKind.Kill => strike.Silos.Length == 1 && !strike.HitDriver,
+        FaultKind.Drain or FaultKind.Join or FaultKind.Redis => true,
+        _ => false,
+    };
+
+    private static bool CostsNoStep(Strike strike) => strike.Silos.Length <= 1 && strike.Fault.Kind is not (FaultKind.Cluster or FaultKind.Disk);
 }
