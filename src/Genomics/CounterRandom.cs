@@ -7,6 +7,7 @@ public enum RandomPurpose : uint
     Shuffle = 2,
     Initialization = 3,
     Simulation = 4,
+    Faults = 5,
 }
 
 /// <summary>

@@ -11,6 +11,7 @@ internal static class AllCommands
         TrainCommand.Create(),
         ResumeCommand.Create(),
         VerifyCommand.Create(),
+        ChaosCommand.Create(),
         ConfigCommand.Create(),
         WeightsCommand.Create(),
         UpCommand.Create(),

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace GenSlmOrleans.Client.Local;
 
@@ -9,7 +8,6 @@ namespace GenSlmOrleans.Client.Local;
 /// <param name="Started">What tells it from a later process of the same id.</param>
 internal sealed record KnownProcess(int Id, string Started)
 {
-    private const int TerminateSignal = 15;
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Takes note of a process that is running.</summary>
@@ -21,7 +19,7 @@ internal sealed record KnownProcess(int Id, string Started)
     /// <summary>Asks it to end (SIGTERM), if it is running.</summary>
     public void Terminate()
     {
-        if (IsAlive) _ = Send(Id, TerminateSignal);
+        if (IsAlive) ProcessSignal.Send(Id, ProcessSignal.Terminate);
     }
 
     /// <summary>Ends it at once, if it is running.</summary>
@@ -80,8 +78,4 @@ internal sealed record KnownProcess(int Id, string Started)
             return null;
         }
     }
-
-    [DllImport("libc", EntryPoint = "kill")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Send(int process, int signal);
 }

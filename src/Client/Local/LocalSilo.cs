@@ -27,8 +27,9 @@ internal sealed class LocalSilo : IDisposable
     /// <param name="place">Its name, where it listens and what it joins.</param>
     /// <param name="sharesCores">Other silos compute on the same cores.</param>
     /// <param name="logPath">Where its log goes; null: to this console.</param>
-    public static LocalSilo Start(SiloPlace place, bool sharesCores, string? logPath) => new(place.Name, place.Ports, ChildProcess.Start(
-        SiloProgram(), ["--ends-with-parent", "true", .. place.Arguments()], Environment(sharesCores), logPath));
+    /// <param name="faultPoints">The folder in which it is told where to wait for a fault; null: nowhere.</param>
+    public static LocalSilo Start(SiloPlace place, bool sharesCores, string? logPath, string? faultPoints = null) => new(place.Name, place.Ports, ChildProcess.Start(
+        SiloProgram(), ["--ends-with-parent", "true", .. place.Arguments()], Environment(sharesCores, faultPoints), logPath));
 
     /// <summary>
     /// Starts silos, the first before the others: it clears the table of members that an earlier start has left there, and
@@ -78,9 +79,9 @@ internal sealed class LocalSilo : IDisposable
     public void Dispose() => Process.Dispose();
 
     /// <summary>What a silo's environment adds or, with null, takes away: where it is comes from its arguments alone.</summary>
-    private static Dictionary<string, string?> Environment(bool sharesCores)
+    private static Dictionary<string, string?> Environment(bool sharesCores, string? faultPoints)
     {
-        var environment = new Dictionary<string, string?>(StringComparer.Ordinal);
+        var environment = new Dictionary<string, string?>(StringComparer.Ordinal) { ["GENSLM_FAULT_POINTS"] = faultPoints };
         foreach (var name in (string[])["REDIS", "CLUSTER", "PRIMARY", "ADDRESS"]) environment[$"GENSLM_{name}"] = null;
         // OpenMP's threads spin while they wait, which takes the core from a neighbour that has work for it.
         if (sharesCores) environment["OMP_WAIT_POLICY"] = "PASSIVE";

@@ -39,6 +39,17 @@ internal sealed class RedisServer : IAsyncDisposable
             return new RedisServer(address, null);
         }
 
+        return await StartAsync(port, folder, logPath, cancellation);
+    }
+
+    /// <summary>Starts Garnet.</summary>
+    /// <param name="port">Where it is to listen.</param>
+    /// <param name="folder">Where it keeps its data, and finds those it kept before; null: in memory only.</param>
+    /// <param name="logPath">Where its log goes.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="ClusterException">It does not answer; the message says why.</exception>
+    public static async Task<RedisServer> StartAsync(int port, string? folder, string logPath, CancellationToken cancellation)
+    {
         var program = await GarnetTool.LocateAsync(cancellation);
         var server = new RedisServer($"127.0.0.1:{port}", ChildProcess.Start(program, Arguments(port, folder), Additions(), logPath));
         try

@@ -121,6 +121,7 @@ public sealed class CheckpointGrain(
             await Ledger.FlushAsync();
             await writer.WriteAsync(folder, request, Ledger.Head);
             await PointAtAsync([.. _entries, written]);
+            await FaultPoint.ReachAsync(FaultPhase.Commit, request.Fence.Step);
             await Task.Run(() =>
             {
                 Output.CheckOwned();

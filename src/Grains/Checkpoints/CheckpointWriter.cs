@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
+using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Training;
 
 namespace GenSlmOrleans.Grains.Checkpoints;
@@ -28,7 +29,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
         {
             var blocks = new BlockReader(plan.Layout, index => fetch(kind, index));
             foreach (var slots in ranges)
-                await WritePartAsync(folder, $"part-{_parts.Count:00000}-of-{partCount:00000}.safetensors", kind, slots, blocks, sha256);
+                await WritePartAsync(folder, $"part-{_parts.Count:00000}-of-{partCount:00000}.safetensors", kind, slots, blocks, sha256, request.Fence.Step);
             blocks.Dispose();
         }
 
@@ -40,7 +41,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
     }
 
     private async Task WritePartAsync(
-        AtomicFolder folder, string file, BlockKind kind, ImmutableArray<ParameterSlot> slots, BlockReader blocks, IncrementalHash sha256)
+        AtomicFolder folder, string file, BlockKind kind, ImmutableArray<ParameterSlot> slots, BlockReader blocks, IncrementalHash sha256, long step)
     {
         var name = kind switch { BlockKind.FirstMoment => "exp_avg.", BlockKind.SecondMoment => "exp_avg_sq.", _ => "" };
         var tensors = slots.Select(slot => new TensorDescription(name + slot.Name, TensorElementType.Float32, slot.Shape)).ToImmutableArray();
@@ -65,6 +66,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
             // Closing flushes to the disk, which takes its time: not on the grain's scheduler. After a failure the folder closes it.
             stream.Dispose();
         });
+        await FaultPoint.ReachAsync(FaultPhase.Checkpoint, step);
         _parts.Add(new CheckpointPart(file, VectorName(kind), first, count, hashing.Length, hashing.HashText));
     }
 

@@ -23,6 +23,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, string runId, string s
         EachAsync(replica.BlocksOlderThan(fence.Step).ToArray(), async index =>
         {
             using var block = await FetchAsync(partitions.Owner(index), fence, BlockKind.Parameters, index);
+            await FaultPoint.ReachAsync(FaultPhase.Fetch, fence.Step + 1);
             await replica.WriteAsync(block, fence.Step);
         });
 
@@ -65,6 +66,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, string runId, string s
             {
                 await PushAsync(replica, fence, node, totals, sum, Partition(place, silo), index);
                 arrived++;
+                await FaultPoint.ReachAsync(FaultPhase.Push, fence.Step);
             }
             catch (Exception exception) when (CallFailure.IsLoss(exception))
             {

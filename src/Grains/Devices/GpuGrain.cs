@@ -43,6 +43,7 @@ public sealed class GpuGrain(
         return held.InTurnAsync(async () =>
         {
             await TransferOf(held).FetchAsync(held.Replica, request.Fence, request.Partitions);
+            await FaultPoint.ReachAsync(FaultPhase.Validate, request.Fence.Step);
             var losses = await held.Replica.EvaluateAsync(request.FirstBatch, request.EndBatch);
             return new ValidationReport([.. losses.Select(loss => loss.LossSum)], [.. losses.Select(loss => loss.LossTokens)]);
         });

@@ -51,6 +51,7 @@ internal sealed class WindowWork(
 
     private async Task ComputeAsync(int shard, StepPosition position)
     {
+        await FaultPoint.ReachAsync(FaultPhase.Accumulate, request.Fence.Step);
         var (totals, gradient) = await _replica.AccumulateAsync(shard, position);
         await _replica.OnDeviceAsync(() => _sums.Add(new TreeNode(0, shard), gradient));
         _totals.Add(totals);
@@ -78,6 +79,7 @@ internal sealed class WindowWork(
         var (first, end) = _replica.Plan.Tree.Covers(node);
         try
         {
+            await FaultPoint.ReachAsync(FaultPhase.BeforePush, request.Fence.Step);
             await transfer.PushAsync(_replica, request.Fence, node, [.. _totals.Where(totals => totals.Shard >= first && totals.Shard < end)], sum, request.Partitions);
         }
         finally

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Model;
 using GenSlmOrleans.Training;
 
@@ -113,6 +114,7 @@ internal sealed class PartitionState
                 if (block.Version >= request.Fence.Step) return;
                 var gradient = block.Reduced ?? throw new InvalidOperationException($"Block {block.Index} is applied before it is reduced.");
                 if (!request.Record.Skipped) FusedAdam.Apply(block.Parameters, block.FirstMoment, block.SecondMoment, gradient.AsSpan(0, block.Length), step);
+                FaultPoint.Reach(FaultPhase.Apply, request.Fence.Step);
                 block.Reduced = null;
                 Block.ReturnBuffer(gradient);
                 block.Version = request.Fence.Step;

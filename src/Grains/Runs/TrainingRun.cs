@@ -200,9 +200,11 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
             Seconds = progress.Seconds - secondsBefore,
         };
         var record = new StepRecord(progress, line, outcome.Shards, Skipped: !outcome.IsFinite);
+        await FaultPoint.ReachAsync(FaultPhase.BeforeApply, step);
         await run.Driver.ApplyAsync(new ApplyRequest(fence, learningRate, outcome.GradientFactor, record));
         (_progress, _last, _goesOn) = (progress, record, false);
         Journal.Stepped(run, progress, line);
+        await FaultPoint.ReachAsync(FaultPhase.Record, step);
         await run.Keeper.RecordAsync(fence, record);
     }
 

@@ -1,0 +1,160 @@
+using System.Globalization;
+using GenSlmOrleans.Client.Local;
+
+namespace GenSlmOrleans.Client.Chaos;
+
+/// <summary>
+/// A cluster of real processes that is there to be hurt: silos and a durable Garnet of their own, each of which can be
+/// killed, stopped, told to leave and is then replaced. It knows every process it ever started, so that it can say which
+/// outlive it.
+/// </summary>
+internal sealed class ChaosCluster : IAsyncDisposable
+{
+    /// <summary>How many silos there may be at a time, stopped ones included.</summary>
+    public const int Places = 8;
+
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
+
+    private readonly string _folder;
+    private readonly string _name = $"chaos-{Guid.NewGuid():N}";
+    private readonly SiloPorts[] _ports = new SiloPorts[Places];
+    private readonly LocalSilo?[] _silos = new LocalSilo?[Places];
+    private readonly List<LocalSilo> _all = [];
+    private readonly List<KnownProcess> _started = [];
+    private readonly SemaphoreSlim _changing = new(1, 1);
+    private readonly int _redisPort;
+    private RedisServer? _redis;
+    private int _starts;
+
+    private ChaosCluster(string folder)
+    {
+        _folder = folder;
+        int cursor = SiloPorts.Start;
+        _redisPort = SiloPorts.Next(ref cursor);
+        for (int i = 0; i < Places; i++) _ports[i] = SiloPorts.Free(ref cursor);
+        Directory.CreateDirectory(FaultFolder);
+    }
+
+    /// <summary>Where silos look for the places at which they are to wait.</summary>
+    public string FaultFolder => Path.Combine(_folder, "faults");
+
+    /// <summary>Where the processes' logs go.</summary>
+    public string LogFolder => Path.Combine(_folder, "logs");
+
+    /// <summary>The silos whose processes are there, stopped ones included.</summary>
+    public IEnumerable<LocalSilo> Silos => _silos.OfType<LocalSilo>().Where(silo => !silo.Ended.IsCompleted);
+
+    /// <summary>Starts Garnet and silos, all of them ready.</summary>
+    /// <exception cref="ClusterException">A process did not come up.</exception>
+    public static async Task<ChaosCluster> OpenAsync(string folder, int silos, CancellationToken cancellation)
+    {
+        var cluster = new ChaosCluster(folder);
+        try
+        {
+            await cluster.StartRedisAsync(cancellation);
+            for (int i = 0; i < silos; i++) await cluster.StartAsync(cancellation);
+            await Task.WhenAll(cluster.Silos.Select(silo => silo.ReadyAsync(cancellation)));
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A client of the cluster, whichever of its silos live.</summary>
+    public Task<ClusterConnection> ConnectAsync(CancellationToken cancellation) =>
+        ClusterConnection.OpenAsync([.. _ports.Select(ports => ports.GatewayEndPoint)], _name, cancellation);
+
+    /// <summary>The silo of a name, if its process is there.</summary>
+    public LocalSilo? Find(string name) => Silos.FirstOrDefault(silo => silo.Name == name);
+
+    /// <summary>Starts a silo, under the first name that is free, and does not wait until it is ready.</summary>
+    /// <exception cref="ClusterException">All places are taken.</exception>
+    public async Task<LocalSilo> StartAsync(CancellationToken cancellation)
+    {
+        await _changing.WaitAsync(cancellation);
+        try
+        {
+            return Start();
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private LocalSilo Start()
+    {
+        int index = Array.FindIndex(_silos, silo => silo is null || silo.Ended.IsCompleted);
+        if (index < 0) throw new ClusterException($"All {Places} places for silos are taken.");
+        var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu");
+        var silo = LocalSilo.Start(place, sharesCores: true, Log(place.Name), FaultFolder);
+        _silos[index] = silo;
+        _all.Add(silo);
+        _started.Add(KnownProcess.Of(silo.Process));
+        return silo;
+    }
+
+    /// <summary>Replaces silos that have ended, as an orchestrator does, so that there are always so many, until cancelled.</summary>
+    public async Task ReplaceAsync(int silos, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            await _changing.WaitAsync(cancellation);
+            try
+            {
+                while (Silos.Count() < silos) Start();
+            }
+            finally
+            {
+                _changing.Release();
+            }
+
+            await Task.Delay(Interval, cancellation);
+        }
+    }
+
+    /// <summary>Nobody is replaced until the result is disposed.</summary>
+    public async Task<IDisposable> StopReplacingAsync(CancellationToken cancellation)
+    {
+        await _changing.WaitAsync(cancellation);
+        return new Stillness(_changing);
+    }
+
+    /// <summary>Ends Garnet as a power cut does.</summary>
+    public void KillRedis() => _redis?.Process?.Dispose();
+
+    /// <summary>Starts Garnet with what it had on the disk.</summary>
+    public async Task StartRedisAsync(CancellationToken cancellation)
+    {
+        _redis = await RedisServer.StartAsync(_redisPort, Path.Combine(_folder, "redis"), Log("redis"), cancellation);
+        _started.Add(KnownProcess.Of(_redis.Process!));
+    }
+
+    // One log a start: a later process of the same name must not overwrite what the one before had to say.
+    private string Log(string process) => Path.Combine(LogFolder, string.Create(CultureInfo.InvariantCulture, $"{++_starts:00}-{process}.log"));
+
+    /// <summary>Ends everything; the processes that are still there afterwards.</summary>
+    public async Task<IReadOnlyList<KnownProcess>> EndAsync()
+    {
+        await DisposeAsync();
+        using var deadline = new CancellationTokenSource(EndPatience);
+        var ended = await Task.WhenAll(_started.Select(process => process.EndsAsync(deadline.Token)));
+        return [.. _started.Where((_, index) => !ended[index])];
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        foreach (var silo in _all) silo.Dispose();
+        KillRedis();
+        return ValueTask.CompletedTask;
+    }
+
+    private sealed class Stillness(SemaphoreSlim changing) : IDisposable
+    {
+        public void Dispose() => changing.Release();
+    }
+}

@@ -1,0 +1,129 @@
+using System.Collections.Immutable;
+using GenSlmOrleans.Abstractions;
+
+namespace GenSlmOrleans.Client.Chaos;
+
+/// <summary>How a run under faults went.</summary>
+/// <param name="Run">From 1; 0: the undisturbed one.</param>
+/// <param name="Schedule">What was planned.</param>
+/// <param name="Strikes">What struck, and how the run took it.</param>
+/// <param name="Status">How it ended.</param>
+/// <param name="Objections">What is not as it must be, a sentence each; empty when it passed.</param>
+/// <param name="Folder">Where its output and logs are.</param>
+/// <param name="Seconds">How long it took, its cluster's start and end included.</param>
+/// <param name="MicroBatches">How many were computed, as far as is known.</param>
+/// <param name="Goodput">What its devices' time went into.</param>
+internal sealed record ChaosOutcome(
+    int Run,
+    ImmutableArray<Fault> Schedule,
+    ImmutableArray<(Strike Strike, Recovery Recovery)> Strikes,
+    RunStatus Status,
+    ImmutableArray<string> Objections,
+    string Folder,
+    double Seconds,
+    double MicroBatches,
+    Goodput Goodput);
+
+/// <summary>One run on a cluster of its own, from the first process to the last, with the faults of its schedule.</summary>
+internal sealed class ChaosRun(ChaosSettings settings, int number, string folder, TimeProvider time)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
+
+    private readonly List<Strike> _strikes = [];
+    private readonly List<string> _objections = [];
+
+    private string DiskFolder => Path.Combine(folder, "disk");
+
+    /// <summary>Runs it to its end and judges it.</summary>
+    /// <param name="silos">How many silos it begins with.</param>
+    /// <param name="schedule">What is to strike.</param>
+    /// <param name="undisturbed">What an undisturbed run came to; null: this is it.</param>
+    /// <param name="cancellation">Ends it at once.</param>
+    public async Task<ChaosOutcome> RunAsync(int silos, ImmutableArray<Fault> schedule, ChaosOutcome? undisturbed, CancellationToken cancellation)
+    {
+        long start = time.GetTimestamp();
+        var submission = settings.Submission(Path.Combine(DiskFolder, "output"));
+        await using var disk = schedule.Any(fault => fault.Kind == FaultKind.Disk) ? await SmallDisk.MountAsync(DiskFolder) : null;
+        var cluster = await ChaosCluster.OpenAsync(folder, silos, cancellation);
+        using var devices = new DeviceTime(silos, time);
+        await using var run = new ObservedRun(cluster, submission);
+        long began = time.GetTimestamp();
+        double lived = 0;
+        try
+        {
+            await LiveAsync(cluster, run, devices, disk, schedule, silos, cancellation);
+            lived = time.GetElapsedTime(began).TotalSeconds;
+            await devices.AskAsync(cluster);
+        }
+        finally
+        {
+            var orphans = await cluster.EndAsync();
+            if (orphans.Count > 0) _objections.Add($"processes outlived it: {string.Join(", ", orphans.Select(process => process.Id))}");
+        }
+
+        _objections.AddRange(run.Judge(undisturbed?.Status.WeightsSha256, _strikes));
+        var strikes = Recoveries(run.Follower.Events);
+        var goodput = Goodput.Of(silos, lived, devices, undisturbed, strikes.Select(struck => struck.Recovery));
+        return new ChaosOutcome(
+            number, schedule, strikes, run.Follower.Status, [.. _objections], folder, time.GetElapsedTime(start).TotalSeconds, devices.Sum.MicroBatches, goodput);
+    }
+
+    private async Task LiveAsync(
+        ChaosCluster cluster, ObservedRun run, DeviceTime devices, SmallDisk? disk, ImmutableArray<Fault> schedule, int silos, CancellationToken cancellation)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var injector = new FaultInjector(cluster, run.Follower, disk, settings.FailureDetection, time);
+        Task[] others = [devices.FollowAsync(cluster, over.Token), cluster.ReplaceAsync(silos, over.Token), StrikeAsync(injector, run.Follower, schedule, over.Token)];
+        var living = run.LiveAsync(Patience, cancellation);
+        // The others end when the run does; one that ends before has failed.
+        var first = await Task.WhenAny([living, .. others.Take(2)]);
+        if (first != living) await first;
+        await living;
+        await over.CancelAsync();
+        foreach (var other in others) await UnlessCancelledAsync(other);
+        foreach (var strike in _strikes) await ConcludeAsync(strike);
+    }
+
+    private async Task StrikeAsync(FaultInjector injector, RunFollower run, ImmutableArray<Fault> schedule, CancellationToken cancellation)
+    {
+        foreach (var fault in schedule)
+        {
+            // With one silo left a further death is another fault.
+            if (!await run.UntilAsync(status => status.Devices.Select(share => share.Silo).Distinct().Count() > 1 || schedule.Length == 1, cancellation)) return;
+            if (await injector.StrikeAsync(fault, cancellation) is not { } strike) return;
+            _strikes.Add(strike);
+            await run.UntilAsync(_ => run.Events.Exists(happened => happened.Kind == RunEventKind.Step && happened.Time > strike.Time), cancellation);
+        }
+    }
+
+    private async Task ConcludeAsync(Strike strike)
+    {
+        try
+        {
+            if (await strike.Aftermath is { } objection) _objections.Add(objection);
+        }
+        catch (ClusterException exception)
+        {
+            _objections.Add(exception.Message);
+        }
+        catch (OperationCanceledException)
+        {
+            // The run was over before its consequences were.
+        }
+    }
+
+    private static async Task UnlessCancelledAsync(Task task)
+    {
+        try
+        {
+            await task;
+        }
+        catch (OperationCanceledException)
+        {
+            // As it was told.
+        }
+    }
+
+    private ImmutableArray<(Strike Strike, Recovery Recovery)> Recoveries(IReadOnlyList<RunEvent> events) =>
+        [.. _strikes.Select((strike, i) => (strike, Recovery.Of(strike, events.Where(happened => i + 1 == _strikes.Count || happened.Time < _strikes[i + 1].Time))))];
+}
