@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using GenSlmOrleans.Client.Local;
 
 namespace GenSlmOrleans.Client.Chaos;
@@ -64,21 +66,46 @@ internal sealed class ChaosCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>A client of the cluster, whichever of its silos live.</summary>
-    public Task<ClusterConnection> ConnectAsync(CancellationToken cancellation) =>
-        ClusterConnection.OpenAsync([.. _ports.Select(ports => ports.GatewayEndPoint)], _name, cancellation);
+    /// <summary>A client of the cluster, by those of its gateways that take connections now: messages to others would wait for them.</summary>
+    /// <exception cref="ClusterException">None does.</exception>
+    public async Task<ClusterConnection> ConnectAsync(CancellationToken cancellation)
+    {
+        var gateways = new List<IPEndPoint>();
+        foreach (var silo in Silos.ToArray())
+            if (await ListensAsync(silo.Ports.GatewayEndPoint, cancellation)) gateways.Add(silo.Ports.GatewayEndPoint);
+        return gateways.Count > 0
+            ? await ClusterConnection.OpenAsync(gateways, _name, cancellation)
+            : throw new ClusterException("No silo takes connections.");
+    }
+
+    private static async Task<bool> ListensAsync(IPEndPoint place, CancellationToken cancellation)
+    {
+        try
+        {
+            using var connection = new TcpClient();
+            await connection.ConnectAsync(place, cancellation);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>The silo of a name, if its process is there.</summary>
     public LocalSilo? Find(string name) => Silos.FirstOrDefault(silo => silo.Name == name);
 
     /// <summary>Starts a silo, under the first name that is free, and does not wait until it is ready.</summary>
     /// <exception cref="ClusterException">All places are taken.</exception>
-    public async Task<LocalSilo> StartAsync(CancellationToken cancellation)
+    public Task<LocalSilo> StartAsync(CancellationToken cancellation) => StartAsync(null, cancellation);
+
+    /// <summary>The same for the silo numbered <paramref name="number"/>.</summary>
+    public async Task<LocalSilo> StartAsync(int? number, CancellationToken cancellation)
     {
         await _changing.WaitAsync(cancellation);
         try
         {
-            return Start();
+            return Start(number);
         }
         finally
         {
@@ -86,9 +113,9 @@ internal sealed class ChaosCluster : IAsyncDisposable
         }
     }
 
-    private LocalSilo Start()
+    private LocalSilo Start(int? number = null)
     {
-        int index = Array.FindIndex(_silos, silo => silo is null || silo.Ended.IsCompleted);
+        int index = number ?? Array.FindIndex(_silos, silo => silo is null || silo.Ended.IsCompleted);
         if (index < 0) throw new ClusterException($"All {Places} places for silos are taken.");
         var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu");
         var silo = LocalSilo.Start(place, sharesCores: true, Log(place.Name), FaultFolder);

@@ -62,8 +62,8 @@ internal sealed class ChaosRun(ChaosSettings settings, int number, string folder
         }
 
         _objections.AddRange(run.Judge(undisturbed?.Status.WeightsSha256, _strikes));
-        var strikes = Recoveries(run.Follower.Events);
-        var goodput = Goodput.Of(silos, lived, devices, undisturbed, strikes.Select(struck => struck.Recovery));
+        var strikes = Recovery.OfAll(_strikes, run.Follower.Events);
+        var goodput = Goodput.Of(silos, lived, devices.Sum, devices.AbsentSeconds, undisturbed, strikes.Select(struck => struck.Recovery));
         return new ChaosOutcome(
             number, schedule, strikes, run.Follower.Status, [.. _objections], folder, time.GetElapsedTime(start).TotalSeconds, devices.Sum.MicroBatches, goodput);
     }
@@ -123,7 +123,4 @@ internal sealed class ChaosRun(ChaosSettings settings, int number, string folder
             // As it was told.
         }
     }
-
-    private ImmutableArray<(Strike Strike, Recovery Recovery)> Recoveries(IReadOnlyList<RunEvent> events) =>
-        [.. _strikes.Select((strike, i) => (strike, Recovery.Of(strike, events.Where(happened => i + 1 == _strikes.Count || happened.Time < _strikes[i + 1].Time))))];
 }

@@ -20,10 +20,26 @@ internal sealed record ChaosSettings
     /// <summary>A preset, or a Hugging Face config.json.</summary>
     public string Model { get; init; } = "tiny";
 
+    /// <summary>Epochs of a run.</summary>
+    public int Epochs { get; init; } = 6;
+
     /// <summary>Silos that a run begins with, and is brought back to.</summary>
     public int Silos { get; init; } = 3;
 
+    /// <summary>What schedules are drawn from.</summary>
     public ImmutableArray<FaultKind> Kinds { get; init; } = [.. Enum.GetValues<FaultKind>()];
+
+    /// <summary>The schedule of every run; default: drawn for each.</summary>
+    public ImmutableArray<Fault> Faults { get; init; }
+
+    /// <summary>Between two kills of a storm; null: no storm.</summary>
+    public TimeSpan? Storm { get; init; }
+
+    /// <summary>How long the storm lasts.</summary>
+    public TimeSpan Duration { get; init; }
+
+    /// <summary>A trace to replay; default: none.</summary>
+    public ImmutableArray<SpotEvent> Trace { get; init; }
 
     /// <summary>Within which time silos are declared dead: theirs to say (GENSLM_FAILURE_DETECTION).</summary>
     public TimeSpan FailureDetection { get; init; } = TimeSpan.FromSeconds(2);
@@ -54,7 +70,7 @@ internal sealed record ChaosSettings
             GradientClip = 1,
             Schedule = LearningRateScheduleKind.Cosine,
             WarmupSteps = 4,
-            Epochs = 6,
+            Epochs = Epochs,
             ValEvery = "3",
             LimitValBatches = 6,
             Threads = 1,

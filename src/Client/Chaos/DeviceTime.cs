@@ -13,7 +13,11 @@ internal sealed class DeviceTime(int silos, TimeProvider time) : IDisposable
     private readonly ConcurrentDictionary<int, Spent> _spent = new();
 
     /// <summary>Seconds at work (fetching, computing, pushing), of them computing, and micro-batches computed.</summary>
-    internal readonly record struct Spent(double Busy, double Computing, double MicroBatches);
+    internal readonly record struct Spent(double Busy, double Computing, double MicroBatches)
+    {
+        /// <summary>What was spent after <paramref name="before"/>.</summary>
+        public Spent Since(Spent before) => new(Busy - before.Busy, Computing - before.Computing, MicroBatches - before.MicroBatches);
+    }
 
     /// <summary>All silos together, dead ones included.</summary>
     public Spent Sum => new(_spent.Values.Sum(spent => spent.Busy), _spent.Values.Sum(spent => spent.Computing), _spent.Values.Sum(spent => spent.MicroBatches));

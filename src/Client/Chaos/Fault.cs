@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Client.Options;
 using GenSlmOrleans.Client.Rendering;
 
 namespace GenSlmOrleans.Client.Chaos;
@@ -64,17 +66,9 @@ internal enum FaultRole
 /// <param name="Number">Of the silo or the partition.</param>
 internal readonly record struct FaultTarget(FaultRole Role, int Number = 0)
 {
-    public override string ToString() => Role switch
-    {
-        FaultRole.Silo => string.Create(CultureInfo.InvariantCulture, $"silo-{Number}"),
-        FaultRole.Holder => string.Create(CultureInfo.InvariantCulture, $"the holder of partition {Number}"),
-        FaultRole.Standby => string.Create(CultureInfo.InvariantCulture, $"the standby of partition {Number}"),
-        FaultRole.BothHolders => string.Create(CultureInfo.InvariantCulture, $"both holders of partition {Number}"),
-        FaultRole.Driver => "the driver",
-        FaultRole.Worker => "a worker",
-        FaultRole.All => "all",
-        _ => "",
-    };
+    private bool HasNumber => Role is FaultRole.Silo or FaultRole.Holder or FaultRole.Standby or FaultRole.BothHolders;
+
+    public override string ToString() => HasNumber ? string.Create(CultureInfo.InvariantCulture, $"{Listing.Word(Role)}-{Number}") : Listing.Word(Role);
 }
 
 /// <summary>One fault: <c>Fault.Kill(FaultRole.Driver).AtStep(3).During(FaultPhase.Push)</c>.</summary>
@@ -82,17 +76,13 @@ internal readonly record struct FaultTarget(FaultRole Role, int Number = 0)
 /// <param name="Target">To whom.</param>
 /// <param name="Step">From which optimizer step on, counted from 1.</param>
 /// <param name="Phase">Where in the step.</param>
-internal sealed record Fault(FaultKind Kind, FaultTarget Target, long Step = 1, FaultPhase Phase = FaultPhase.Any)
+internal sealed partial record Fault(FaultKind Kind, FaultTarget Target, long Step = 1, FaultPhase Phase = FaultPhase.Any)
 {
+    private const string Form = "such as 'kill driver at step 3 during push', 'drain silo-1 at step 5' or 'redis at step 2'";
+
     public static Fault Kill(int silo) => new(FaultKind.Kill, new FaultTarget(FaultRole.Silo, silo));
 
     public static Fault Kill(FaultRole role, int number = 0) => new(FaultKind.Kill, new FaultTarget(role, number));
-
-    public static Fault Pause(FaultRole role, int number = 0) => new(FaultKind.Pause, new FaultTarget(role, number));
-
-    public static Fault Drain(FaultRole role, int number = 0) => new(FaultKind.Drain, new FaultTarget(role, number));
-
-    public static Fault Slow(FaultRole role, int number = 0) => new(FaultKind.Slow, new FaultTarget(role, number));
 
     /// <summary>One of those that strike no silo in particular.</summary>
     public static Fault Of(FaultKind kind) => new(kind, new FaultTarget(kind == FaultKind.Cluster ? FaultRole.All : FaultRole.None));
@@ -101,10 +91,33 @@ internal sealed record Fault(FaultKind Kind, FaultTarget Target, long Step = 1, 
 
     public Fault During(FaultPhase phase) => this with { Phase = phase };
 
+    /// <summary>Whether a kind strikes silos that have to be named.</summary>
+    public static bool NeedsTarget(FaultKind kind) => kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Drain or FaultKind.Slow;
+
+    /// <summary>Reads what <see cref="ToString"/> writes.</summary>
+    /// <exception cref="UsageException">It is none; the message says what is expected.</exception>
+    public static Fault Parse(string text)
+    {
+        var match = Words().Match(text.Trim());
+        if (!match.Success) throw new UsageException($"'{text.Trim()}' is not a fault; expected one {Form}.");
+        var kind = ChoiceText.Parse<FaultKind>("the fault", match.Groups["kind"].Value);
+        var target = match.Groups["target"];
+        if (target.Success != NeedsTarget(kind))
+            throw new UsageException($"'{text.Trim()}' {(target.Success ? "names a silo, which that fault has no use for" : "names no silo")}; expected a fault {Form}.");
+        int number = match.Groups["number"] is { Success: true } digits ? RunOption.ParseNumber<int>("a silo's number", digits.Value) : 0;
+        long step = match.Groups["step"] is { Success: true } at ? RunOption.ParseNumber<long>("a fault's step", at.Value) : 1;
+        if (step < 1) throw new UsageException($"'{text.Trim()}' is at step {step}; it must be at least 1.");
+        var phase = match.Groups["phase"] is { Success: true } during ? ChoiceText.Parse<FaultPhase>("the fault's phase", during.Value) : FaultPhase.Any;
+        return (target.Success ? new Fault(kind, new FaultTarget(ChoiceText.Parse<FaultRole>("the fault's target", target.Value), number)) : Of(kind)).AtStep(step).During(phase);
+    }
+
     public override string ToString()
     {
-        var target = Target.Role == FaultRole.None ? "" : $" {Target}";
+        var target = NeedsTarget(Kind) ? $" {Target}" : "";
         var phase = Phase == FaultPhase.Any ? "" : $" during {Listing.Word(Phase)}";
         return string.Create(CultureInfo.InvariantCulture, $"{Listing.Word(Kind)}{target} at step {Step}{phase}");
     }
+
+    [GeneratedRegex("^(?<kind>[a-z]+)( (?<target>[a-z-]*[a-z])(-(?<number>[0-9]+))?)??( at step (?<step>[0-9]+))?( during (?<phase>[a-z-]+))?$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Words();
 }

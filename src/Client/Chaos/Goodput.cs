@@ -15,12 +15,13 @@ internal sealed record Goodput(double DeviceSeconds, double Useful, double Repea
     /// <summary>The account of one run.</summary>
     /// <param name="silos">How many silos there are meant to be.</param>
     /// <param name="seconds">From its submission to its end.</param>
-    /// <param name="devices">What they did, as far as their silos could still say.</param>
+    /// <param name="spent">What devices did, as far as their silos could still say.</param>
+    /// <param name="absentSeconds">Of silos that should have been there.</param>
     /// <param name="undisturbed">The run that tells what is needed; null: this one.</param>
     /// <param name="recoveries">From the faults.</param>
-    public static Goodput Of(int silos, double seconds, DeviceTime devices, ChaosOutcome? undisturbed, IEnumerable<Recovery> recoveries)
+    public static Goodput Of(int silos, double seconds, DeviceTime.Spent spent, double absentSeconds, ChaosOutcome? undisturbed, IEnumerable<Recovery> recoveries)
     {
-        var (spent, total) = (devices.Sum, silos * seconds);
+        double total = silos * seconds;
         double needed = undisturbed?.MicroBatches ?? spent.MicroBatches;
         if (total <= 0 || spent.MicroBatches <= 0) return new Goodput(total, 0, 0, 0, 0, 1);
 
@@ -37,7 +38,7 @@ internal sealed record Goodput(double DeviceSeconds, double Useful, double Repea
         double useful = Take(needed * perMicroBatch);
         // What a dead silo had computed since it was last asked is not known.
         double repeated = Take((spent.MicroBatches - needed) * perMicroBatch);
-        double lost = Take(devices.AbsentSeconds);
+        double lost = Take(absentSeconds);
         double stalled = Take((silos - 1) * recoveries.Sum(recovery => Math.Max(0, (recovery.Applied ?? 0) - stepSeconds)));
         return new Goodput(total, useful, repeated, lost, stalled, rest / total);
     }

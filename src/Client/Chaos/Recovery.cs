@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Client.Chaos;
@@ -8,17 +9,25 @@ namespace GenSlmOrleans.Client.Chaos;
 /// <param name="Applied">Until the next optimizer step after that was applied.</param>
 internal sealed record Recovery(double? Detected, double? Planned, double? Applied)
 {
+    /// <summary>The recoveries from strikes in the order of time, each from the events before the next.</summary>
+    public static ImmutableArray<(Strike Strike, Recovery Recovery)> OfAll(IReadOnlyList<Strike> strikes, IReadOnlyList<RunEvent> events) =>
+        [.. strikes.Select((strike, i) => (strike, Of(strike, events.Where(happened => i + 1 == strikes.Count || happened.Time < strikes[i + 1].Time))))];
+
     /// <summary>Reads a recovery from the events after a strike and before the next.</summary>
     public static Recovery Of(Strike strike, IEnumerable<RunEvent> events)
     {
         var after = events.Where(happened => happened.Time >= strike.Time).ToArray();
         int detected = Array.FindIndex(after, IsDetection);
-        int planned = Array.FindIndex(after, Math.Max(0, detected), happened => happened.Kind == RunEventKind.Replanned);
+        int planned = detected < 0 ? -1 : Array.FindIndex(after, detected, happened => happened.Kind == RunEventKind.Replanned);
         int applied = Array.FindIndex(after, Math.Max(0, Math.Max(detected, planned)), happened => happened.Kind == RunEventKind.Step);
         double? Seconds(int index) => index < 0 ? null : (after[index].Time - strike.Time).TotalSeconds;
         return new Recovery(Seconds(detected), Seconds(planned), Seconds(applied));
 
-        bool IsDetection(RunEvent happened) => happened.Kind is RunEventKind.SiloLost or RunEventKind.SiloChanged or RunEventKind.Replanned
-            && (strike.Silos.IsEmpty || happened.Kind == RunEventKind.Replanned || strike.Silos.Any(name => happened.Text.Contains(name, StringComparison.Ordinal)));
+        bool IsDetection(RunEvent happened) => happened.Kind switch
+        {
+            RunEventKind.Replanned => true,
+            RunEventKind.SiloLost or RunEventKind.SiloChanged => strike.Silos.IsEmpty || strike.Silos.Any(name => happened.Text.Contains(name, StringComparison.Ordinal)),
+            _ => false,
+        };
     }
 }

@@ -12,7 +12,7 @@ internal sealed class RunFollower(Func<CancellationToken, Task<ClusterConnection
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan ConnectionPatience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan ConnectionPatience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan AlonePatience = TimeSpan.FromMinutes(2);
 
     private readonly Lock _gate = new();

@@ -1,0 +1,47 @@
+using System.Collections.Immutable;
+
+namespace GenSlmOrleans.Client.Chaos;
+
+/// <summary>Median and maximum of seconds.</summary>
+/// <param name="Count">Of how many; of none the rest is meaningless.</param>
+internal sealed record Spread(int Count, double Median, double Maximum)
+{
+    public static Spread Of(IEnumerable<double?> seconds)
+    {
+        var sorted = seconds.OfType<double>().Order().ToArray();
+        if (sorted.Length == 0) return new Spread(0, 0, 0);
+        int middle = sorted.Length / 2;
+        double median = sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+        return new Spread(sorted.Length, median, sorted[^1]);
+    }
+}
+
+/// <summary>How runs took one kind of fault: seconds from the strike.</summary>
+/// <param name="Kind">Which.</param>
+/// <param name="Strikes">How often it struck.</param>
+/// <param name="Aimed">How often of those in the phase that it was meant for.</param>
+/// <param name="Detected">Until the run knew.</param>
+/// <param name="Planned">Until it had planned anew.</param>
+/// <param name="Applied">Until the next optimizer step was applied.</param>
+internal sealed record KindReport(FaultKind Kind, int Strikes, int Aimed, Spread Detected, Spread Planned, Spread Applied);
+
+/// <summary>What a campaign came to.</summary>
+/// <param name="Seed">Of its faults.</param>
+/// <param name="WeightsSha256">Of the undisturbed run.</param>
+/// <param name="Outcomes">Run by run.</param>
+internal sealed record ChaosReport(ulong Seed, string WeightsSha256, ImmutableArray<ChaosOutcome> Outcomes)
+{
+    public int Passed => Outcomes.Count(outcome => outcome.Objections.IsEmpty);
+
+    public bool HasPassed => Passed == Outcomes.Length;
+
+    public ImmutableArray<KindReport> Kinds => [.. Outcomes.SelectMany(outcome => outcome.Strikes).GroupBy(struck => struck.Strike.Fault.Kind).OrderBy(kind => kind.Key).Select(kind => new KindReport(
+        kind.Key,
+        kind.Count(),
+        kind.Count(struck => struck.Strike.Aimed),
+        Spread.Of(kind.Select(struck => struck.Recovery.Detected)),
+        Spread.Of(kind.Select(struck => struck.Recovery.Planned)),
+        Spread.Of(kind.Select(struck => struck.Recovery.Applied))))];
+
+    public Goodput Goodput => Goodput.Sum([.. Outcomes.Select(outcome => outcome.Goodput)]);
+}
