@@ -9,7 +9,7 @@ public sealed class OptionTests
 {
     [Fact]
     public void The_list_of_options_is_what_users_know() => Assert.Equal(
-        "--data --model --weights --output --batch-size --accumulation-steps --learning-rate --epochs --max-steps --shards --silos --seq-length --seed " +
+        "--data --model --weights --rotary-from-checkpoint --output --batch-size --accumulation-steps --learning-rate --epochs --max-steps --shards --silos --seq-length --seed " +
         "--val-fraction --val-every --limit-val-batches --shuffle --precision --padding --key-prefix --pad-tokens --gradient-scaling --gradient-clip " +
         "--optimizer --weight-decay --schedule --warmup-steps --keep-best --checkpoint-name --early-stopping-patience --threads --on-nonfinite --priority --min-devices --max-devices --resume --json",
         string.Join(' ', RunOptions.All.Select(option => option.OptionName)));

@@ -144,7 +144,7 @@ internal sealed class GenSlmConsole : IDisposable
 
     private static ProcessStartInfo StartInfo(string program, string[] arguments)
     {
-        var start = new ProcessStartInfo(program);
+        var start = new ProcessStartInfo(program) { WorkingDirectory = Root };
         foreach (var argument in (string[])[Program("Client"), .. arguments]) start.ArgumentList.Add(argument);
         return start;
     }

@@ -74,7 +74,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         foreach (var silo in Silos.ToArray())
             if (await ListensAsync(silo.Ports.GatewayEndPoint, cancellation)) gateways.Add(silo.Ports.GatewayEndPoint);
         return gateways.Count > 0
-            ? await ClusterConnection.OpenAsync(gateways, _name, cancellation)
+            ? await ClusterConnection.OpenAsync(() => gateways, _name, cancellation)
             : throw new ClusterException("No silo takes connections.");
     }
 

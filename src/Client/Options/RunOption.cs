@@ -62,7 +62,8 @@ internal sealed record RunOption(
             typeof(T) == typeof(double) ? "X" : "N",
             description,
             (settings, text) => settings with { Spec = set(settings.Spec, ParseNumber<T>(key, text)) },
-            settings => get(settings.Spec).ToString(null, CultureInfo.InvariantCulture)) { Kind = typeof(T) == typeof(double) ? ValueKind.Number : ValueKind.WholeNumber };
+            settings => get(settings.Spec).ToString(null, CultureInfo.InvariantCulture))
+        { Kind = typeof(T) == typeof(double) ? ValueKind.Number : ValueKind.WholeNumber };
 
     /// <summary>A choice of the spec.</summary>
     public static RunOption Choice<T>(string key, string description, Func<RunSpec, T, RunSpec> set, Func<RunSpec, T> get)
@@ -75,7 +76,8 @@ internal sealed record RunOption(
                 Spec = set(settings.Spec, EnumText.Parse<T>(text)
                     ?? throw new UsageException($"{key} is '{text}'; expected one of {string.Join(", ", EnumText.Words<T>())}. Did you mean {NearestName.Of(text, EnumText.Words<T>())}?")),
             },
-            settings => EnumText.Word(get(settings.Spec))) { Kind = ValueKind.Choice, Words = [.. EnumText.Words<T>()] };
+            settings => EnumText.Word(get(settings.Spec)))
+        { Kind = ValueKind.Choice, Words = [.. EnumText.Words<T>()] };
 
     /// <summary>No thousands separators: '0,001' would pass for 1.</summary>
     public static T ParseNumber<T>(string key, string text)

@@ -80,7 +80,7 @@ internal static class YamlFile
     {
         var parser = new Parser(new StringReader(text));
         var keyIsNext = new Stack<bool?>();
-        while (parser.MoveNext())
+        while (MoveNext(parser, path))
         {
             var current = parser.Current!;
             bool inMapping = keyIsNext.TryPeek(out var key) && key is not null;
@@ -105,6 +105,19 @@ internal static class YamlFile
             if (!inMapping) continue;
             keyIsNext.Pop();
             keyIsNext.Push(!key);
+        }
+    }
+
+    // The scanner's own mistakes: it takes some text that is no YAML for a state that cannot be.
+    private static bool MoveNext(Parser parser, string path)
+    {
+        try
+        {
+            return parser.MoveNext();
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException or FormatException or OverflowException or IndexOutOfRangeException)
+        {
+            throw new UsageException($"{path} line {parser.Current?.End.Line ?? 1}: what follows is not YAML. Expected lines such as 'key: value'.");
         }
     }
 
