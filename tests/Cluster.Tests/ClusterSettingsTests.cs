@@ -20,7 +20,7 @@ public sealed class ClusterSettingsTests
     [Theory]
     [InlineData(3, "No cluster answers at 127.0.0.1:1.", "silos", "--gateway", "127.0.0.1:1")]
     [InlineData(2, "--gateway has 'nowhere'; expected HOST:PORT", "silos", "--gateway", "nowhere")]
-    [InlineData(2, "output is 'xml'; expected table or json.", "silos", "-o", "xml")]
+    [InlineData(2, "output is 'xml'; expected one of table, json.", "silos", "-o", "xml")]
     [InlineData(2, "silos is '0'; expected a whole number, at least 1.", "up", "--silos", "0")]
     [InlineData(2, "grace is 'long'; expected seconds from 0 to 3600.", "down", "--grace", "long")]
     [InlineData(3, "Redis at 127.0.0.1:1 (the cluster's) does not answer", "silo", "--join", "127.0.0.1:1")]
