@@ -55,6 +55,10 @@ public interface ICheckpointGrain : IGrainWithStringKey
     [Alias("export"), ResponseTimeout(LongCall.Timeout)]
     Task<ExportReport> ExportAsync();
 
+    /// <summary>One block of the parameters that <see cref="ExportAsync"/> writes: the best checkpoint's, or the last one's without validation.</summary>
+    [Alias("fetchBest"), ResponseTimeout(LongCall.Timeout)]
+    Task<Block> FetchBestAsync(int block);
+
     /// <summary>Lets go of the output folder.</summary>
     [Alias("close")]
     Task CloseAsync();

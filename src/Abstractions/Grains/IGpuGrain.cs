@@ -36,13 +36,26 @@ public sealed record ShardTotals(
 [GenerateSerializer, Immutable, Alias("genslm.WindowReport")]
 public sealed record WindowReport([property: Id(0)] ImmutableArray<ShardTotals> Shards);
 
+/// <summary>What a loss is measured on, and with which parameters.</summary>
+public enum EvaluationSet
+{
+    /// <summary>The validation records, with the partitions' parameters.</summary>
+    Validation,
+
+    /// <summary>The test records, with the parameters that are exported: the best checkpoint's.</summary>
+    Test,
+}
+
 /// <summary>Validation batches <paramref name="FirstBatch"/>…<paramref name="EndBatch"/> - 1, with the parameters of version <c>Fence.Step</c>.</summary>
 [GenerateSerializer, Immutable, Alias("genslm.ValidationRequest")]
 public sealed record ValidationRequest(
     [property: Id(0)] Fence Fence,
     [property: Id(1)] int FirstBatch,
     [property: Id(2)] int EndBatch,
-    [property: Id(3)] PartitionMap Partitions);
+    [property: Id(3)] PartitionMap Partitions)
+{
+    [Id(4)] public EvaluationSet Set { get; init; }
+}
 
 /// <summary>Summed loss and counted tokens of each validation batch, in order.</summary>
 [GenerateSerializer, Immutable, Alias("genslm.ValidationReport")]

@@ -1,97 +1,133 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
-using PureHDF;
-using PureHDF.Selections;
-using PureHDF.VOL.Native;
 
 namespace GenSlmOrleans.Genomics.Hdf5;
 
-/// <summary>A dataset of two dimensions and whole numbers, one row a record, read a strip of rows at a time.</summary>
+/// <summary>A dataset of two dimensions and whole numbers, one row a record. Holds the rows that are stored together.</summary>
 internal sealed class Hdf5Matrix
 {
-    // A deflate stream unpacks to at most 1,032 times its size.
-    private const int LargestPackingRatio = 1032;
-    private const long LargestRowsSizeBytes = 1 << 24;
-    private const long LargestChunkSizeBytes = 1 << 24;
     private const int LongestRow = 1 << 20;
+    private const int PieceSizeBytes = 1 << 20;
 
-    private readonly NativeDataset _dataset;
-    private readonly string _name;
-    private readonly int _elementSizeBytes;
-    private readonly int _chunkColumns;
-    private byte[] _raw = [];
+    private readonly Hdf5Bytes _file;
+    private readonly Hdf5Shape _shape;
+    private readonly Hdf5Layout _layout;
+    private readonly Hdf5Filters _filters;
+    private readonly Hdf5ChunkIndex? _chunks;
+    private readonly byte[] _strip;
+    private readonly int _stripRows;
+    private int _first = -1;
 
-    private Hdf5Matrix(NativeDataset dataset, string name, int rows, int columns, int elementSizeBytes, int chunkRows, int chunkColumns)
+    private Hdf5Matrix(Hdf5Bytes file, Hdf5Shape shape, Hdf5Layout layout, Hdf5Filters filters)
     {
-        (_dataset, _name, Rows, Columns, _elementSizeBytes, ChunkRows, _chunkColumns) = (dataset, name, rows, columns, elementSizeBytes, chunkRows, chunkColumns);
+        (_file, _shape, _layout, _filters) = (file, shape, layout, filters);
+        if (layout.Index != Hdf5IndexKind.None) _chunks = Hdf5ChunkIndex.Read(file, layout);
+        _stripRows = Math.Min(shape.Rows, _chunks is null ? Math.Max(1, PieceSizeBytes / (shape.Columns * shape.ElementSizeBytes)) : layout.ChunkRows);
+        _strip = new byte[_stripRows * shape.Columns];
     }
 
-    public int Rows { get; }
+    public int Rows => _shape.Rows;
 
-    public int Columns { get; }
-
-    /// <summary>Rows that are stored together: strips that begin and end with them are read fastest.</summary>
-    public int ChunkRows { get; }
+    public int Columns => _shape.Columns;
 
     /// <summary>Looks at a dataset and refuses one that the file cannot hold, before anything is allocated for it.</summary>
-    /// <exception cref="InvalidDataException">It is missing, of another shape or kind, or larger than the file can hold.</exception>
-    public static Hdf5Matrix Open(NativeFile file, string name, long fileSizeBytes)
+    /// <exception cref="InvalidDataException">It is missing, damaged, of another shape or kind, or larger than the file can hold.</exception>
+    public static Hdf5Matrix Open(Hdf5Bytes file, Hdf5RootGroup root, string name)
     {
-        if (!file.LinkExists(name) || file.Get(name) is not NativeDataset dataset)
-            throw new InvalidDataException($"it has no dataset {name}; GenSLM's have input_ids and attention_mask, [records × block size] each");
-        if (dataset.Space.Dimensions is not [>= 1 and <= int.MaxValue and var rows, >= 1 and <= LongestRow and var columns])
-            throw new InvalidDataException($"{name} has the shape [{string.Join(" × ", dataset.Space.Dimensions)}]; expected [records × block size], a block of at most {LongestRow:N0}");
-        int element = dataset.Type.Size;
-        if (dataset.Type.Class != H5DataTypeClass.FixedPoint || element is not (1 or 2 or 4 or 8))
-            throw new InvalidDataException($"{name} has elements of kind {dataset.Type.Class} and {element} bytes; expected whole numbers of 1, 2, 4 or 8 bytes");
-        var (chunkRows, chunkColumns) = Chunks(dataset, name, rows, columns, element, fileSizeBytes);
-        return new Hdf5Matrix(dataset, name, (int)rows, (int)columns, element, chunkRows, chunkColumns);
+        var messages = root.Open(name);
+        ReadOnlyMemory<byte> Find(Hdf5MessageKind kind)
+        {
+            var found = messages.Find(message => message.Kind == kind);
+            if (found.IsShared) throw new InvalidDataException($"{name} shares its {kind} with other datasets; expected one of its own");
+            return found.Content;
+        }
+
+        if (messages.Exists(message => message.Kind == Hdf5MessageKind.ExternalFiles)) throw new InvalidDataException($"{name} has its values in other files; give those files themselves, in this order");
+        if (Find(Hdf5MessageKind.Layout).IsEmpty) throw new InvalidDataException($"{name} is no dataset");
+        var shape = Shape(name, Find(Hdf5MessageKind.Dataspace).Span, ElementSize(name, Find(Hdf5MessageKind.Datatype).Span), file.Length);
+        var filters = Find(Hdf5MessageKind.Filters) is { IsEmpty: false } pipeline ? Hdf5Filters.Parse(pipeline.Span, name) : Hdf5Filters.None;
+        var layout = Hdf5Layout.Parse(Find(Hdf5MessageKind.Layout), shape, filters.Any);
+        long size = (long)shape.Rows * shape.Columns * shape.ElementSizeBytes;
+        if (layout.Index == Hdf5IndexKind.None && layout.Inline.IsEmpty) file.Check(layout.Address, size);
+        if (!layout.Inline.IsEmpty && layout.Inline.Length != size) throw new InvalidDataException($"{name} has {layout.Inline.Length} bytes; its shape needs {size}");
+        return new Hdf5Matrix(file, shape, layout, filters);
     }
 
-    /// <summary>Reads <paramref name="count"/> rows from <paramref name="first"/>, one byte a number: [count × Columns].</summary>
-    /// <exception cref="InvalidDataException">A number is below 0 or above 255; the message names its place.</exception>
-    public void Read(int first, int count, Span<byte> destination)
+    /// <summary>A row, one byte a number; fastest in order. Good until the next.</summary>
+    /// <exception cref="InvalidDataException">A number is below 0 or above 255, the message names its place; or the data are damaged.</exception>
+    public ReadOnlyMemory<byte> Row(int row)
     {
-        long chunkSize = (long)ChunkRows * _chunkColumns * _elementSizeBytes;
-        int step = _chunkColumns * (int)Math.Max(1, LargestRowsSizeBytes / chunkSize);
-        for (int column = 0; column < Columns; column += step)
+        int first = row - (row % _stripRows);
+        if (first != _first)
         {
-            int width = Math.Min(step, Columns - column);
-            int size = checked(count * width * _elementSizeBytes);
-            if (_raw.Length < size) _raw = new byte[size];
-            var raw = _raw.AsSpan(0, size);
-            // What PureHDF leaves unwritten must not pass for data.
-            raw.Fill(byte.MaxValue);
-            int slots = ((width + _chunkColumns - 1) / _chunkColumns) + 1;
-            var access = new H5DatasetAccess(ChunkCache: new SimpleReadingChunkCache(slots, (ulong)(slots * chunkSize)));
-            _dataset.Read(access, raw, new HyperslabSelection(2, [(ulong)first, (ulong)column], [(ulong)count, (ulong)width]));
+            _first = -1;
+            Read(first, Math.Min(_stripRows, Rows - first), _strip);
+            _first = first;
+        }
+
+        return _strip.AsMemory((row - first) * Columns, Columns);
+    }
+
+    private void Read(int first, int count, Span<byte> destination)
+    {
+        if (_chunks is null)
+        {
+            int rowSize = Columns * _shape.ElementSizeBytes;
+            var raw = new byte[count * rowSize];
+            if (_layout.Inline.IsEmpty) _file.Read(_layout.Address + ((ulong)first * (uint)rowSize), raw);
+            else _layout.Inline.Span.Slice(first * rowSize, raw.Length).CopyTo(raw);
+            for (int row = 0; row < count; row++) Narrow(raw.AsSpan(row * rowSize, rowSize), destination.Slice(row * Columns, Columns), first + row, 0);
+            return;
+        }
+
+        for (int across = 0; across < _layout.ChunksAcross; across++)
+        {
+            var chunk = Chunk(first / _layout.ChunkRows, across);
+            int column = across * _layout.ChunkColumns, width = Math.Min(_layout.ChunkColumns, Columns - column), rowSize = _layout.ChunkColumns * _shape.ElementSizeBytes;
             for (int row = 0; row < count; row++)
-                Narrow(raw.Slice(row * width * _elementSizeBytes, width * _elementSizeBytes), destination.Slice((row * Columns) + column, width), first + row, column);
+                Narrow(chunk.AsSpan(row * rowSize, width * _shape.ElementSizeBytes), destination.Slice((row * Columns) + column, width), first + row, column);
         }
     }
 
-    private static (int Rows, int Columns) Chunks(NativeDataset dataset, string name, ulong rows, ulong columns, int element, long fileSizeBytes)
+    private byte[] Chunk(int down, int across)
     {
-        bool chunked = dataset.Layout.Class == H5DataLayoutClass.Chunked;
-        if (!chunked && dataset.Layout.Class is not (H5DataLayoutClass.Contiguous or H5DataLayoutClass.Compact))
-            throw new InvalidDataException($"{name} has its values in other files; give those files themselves, in this order");
-        decimal size = (decimal)rows * columns * (ulong)element;
-        if (size > (decimal)fileSizeBytes * (chunked ? LargestPackingRatio : 1))
-            throw new InvalidDataException($"{name} says that it has {size:F0} bytes, more than a file of {fileSizeBytes} bytes can hold");
-        if (!chunked) return ((int)Math.Min(rows, (ulong)Math.Max(1, LargestChunkSizeBytes / ((long)columns * element))), (int)columns);
+        var place = _chunks![down, across];
+        if (place.SizeBytes == 0) throw new InvalidDataException($"{_shape.Name} lacks the values from [{down * _layout.ChunkRows}, {across * _layout.ChunkColumns}] on: they were never written");
+        var stored = new byte[place.SizeBytes];
+        _file.Read(place.Address, stored);
+        return _filters.Undo(stored, place.SkippedFilters, (int)_layout.ChunkSizeBytes);
+    }
 
-        if (dataset.Layout.Chunks is not [>= 1 and <= int.MaxValue and var chunkRows, >= 1 and <= int.MaxValue and var chunkColumns])
-            throw new InvalidDataException($"{name} is stored in chunks of [{string.Join(" × ", dataset.Layout.Chunks)}]; expected two dimensions of at least 1");
-        decimal limit = Math.Max(LargestChunkSizeBytes, fileSizeBytes);
-        if ((decimal)chunkRows * chunkColumns * (ulong)element > limit || (decimal)Math.Min(rows, chunkRows) * columns > limit)
-            throw new InvalidDataException($"{name} is stored in chunks of [{chunkRows} × {chunkColumns}]; expected at most {limit:F0} bytes a chunk, and as many numbers in the rows of one");
-        decimal chunks = Math.Ceiling((decimal)rows / chunkRows) * Math.Ceiling((decimal)columns / chunkColumns);
-        if (chunks > fileSizeBytes) throw new InvalidDataException($"{name} says that it has {chunks:F0} chunks, more than a file of {fileSizeBytes} bytes can hold");
-        return ((int)chunkRows, (int)chunkColumns);
+    private static int ElementSize(string name, ReadOnlySpan<byte> content)
+    {
+        var cursor = new Hdf5Cursor(content);
+        int kind = cursor.U8() & 0x0f;
+        bool bigEndian = (cursor.U8() & 1) != 0;
+        cursor.Skip(2);
+        uint size = cursor.U32();
+        return kind == 0 && !bigEndian && size is 1 or 2 or 4 or 8
+            ? (int)size
+            : throw new InvalidDataException($"{name} has elements of class {kind}{(bigEndian ? ", big-endian," : "")} and {size} bytes; expected whole numbers (class 0), little-endian, of 1, 2, 4 or 8 bytes");
+    }
+
+    private static Hdf5Shape Shape(string name, ReadOnlySpan<byte> content, int element, long fileSizeBytes)
+    {
+        var cursor = new Hdf5Cursor(content);
+        byte version = cursor.U8(), rank = cursor.U8();
+        cursor.Skip(version == 1 ? 6 : 2);
+        var dimensions = new ulong[Math.Min((int)rank, 32)];
+        for (int i = 0; i < dimensions.Length; i++) dimensions[i] = cursor.U64();
+        if (dimensions is not [>= 1 and <= int.MaxValue and var rows, >= 1 and <= LongestRow and var columns])
+            throw new InvalidDataException($"{name} has the shape [{string.Join(" × ", dimensions)}]; expected [records × block size], a block of at most {LongestRow:N0}");
+        var shape = new Hdf5Shape(name, (int)rows, (int)columns, element, fileSizeBytes);
+        if ((UInt128)(rows * columns * (uint)element) > shape.LargestSizeBytes)
+            throw new InvalidDataException($"{name} says that it has {rows * columns * (uint)element} bytes, more than a file of {fileSizeBytes} bytes can hold");
+        return shape;
     }
 
     private void Narrow(ReadOnlySpan<byte> raw, Span<byte> destination, int row, int column)
     {
-        switch (_elementSizeBytes)
+        switch (_shape.ElementSizeBytes)
         {
             case 1:
                 raw.CopyTo(destination);
@@ -109,12 +145,12 @@ internal sealed class Hdf5Matrix
     }
 
     private void Narrow<T>(ReadOnlySpan<T> numbers, Span<byte> destination, int row, int column)
-        where T : unmanaged, System.Numerics.IBinaryInteger<T>
+        where T : unmanaged, IBinaryInteger<T>
     {
         var largest = T.CreateTruncating(byte.MaxValue);
         for (int i = 0; i < numbers.Length; i++)
         {
-            if (numbers[i] > largest) throw new InvalidDataException($"{_name}[{row}, {column + i}] is {numbers[i]} or negative; expected a number from 0 to {byte.MaxValue}");
+            if (numbers[i] > largest) throw new InvalidDataException($"{_shape.Name}[{row}, {column + i}] is {numbers[i]}, or below 0; expected a number from 0 to {byte.MaxValue}");
             destination[i] = byte.CreateTruncating(numbers[i]);
         }
     }

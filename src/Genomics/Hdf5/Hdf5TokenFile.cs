@@ -1,6 +1,3 @@
-using PureHDF;
-using PureHDF.VOL.Native;
-
 namespace GenSlmOrleans.Genomics.Hdf5;
 
 /// <summary>
@@ -25,105 +22,69 @@ internal static class Hdf5TokenFile
     /// <exception cref="FastaException">The file is damaged, hostile, or not laid out as GenSLM's.</exception>
     public static IEnumerable<ReadOnlyMemory<byte>> Read(string path, CancellationToken ct)
     {
-        using var reader = Guarded(path, () => new Strips(path, ct));
-        while (Guarded(path, reader.Next) is { } strip)
+        using var rows = Guarded(path, () => new Rows(path, ct));
+        for (int record = 0; record < rows.Count; record++)
         {
-            for (int row = 0; row < strip.Count; row++)
-            {
-                int current = row;
-                yield return Guarded(path, () => reader.Row(strip, current));
-            }
+            int current = record;
+            yield return Guarded(path, () => rows.Tokens(current));
         }
     }
 
-#pragma warning disable CA1031 // On damaged data the library throws whatever it stumbles over.
     private static T Guarded<T>(string path, Func<T> read)
     {
         try
         {
             return read();
         }
-        catch (Exception exception) when (exception is not (FastaException or OperationCanceledException))
+        catch (Exception exception) when (exception is InvalidDataException or IOException)
         {
-            throw new FastaException($"{path}: the HDF5 data cannot be used: {Sentence(exception)}; expected a whole file as GenSLM's fasta_to_h5 writes it.");
+            throw new FastaException($"{path}: the HDF5 data cannot be used: {exception.Message.TrimEnd('.')}; expected a whole file as GenSLM's fasta_to_h5 writes it.");
         }
     }
-#pragma warning restore CA1031
 
-    private static string Sentence(Exception exception)
+    /// <summary>The two datasets of a file.</summary>
+    private sealed class Rows : IDisposable
     {
-        while (exception.InnerException is { } inner) exception = inner;
-        return exception.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
-    }
-
-    /// <summary>Rows that are in memory.</summary>
-    private readonly record struct Strip(int First, int Count);
-
-    /// <summary>One pass over a file, as many rows at a time as are stored together.</summary>
-    private sealed class Strips : IDisposable
-    {
-        private readonly GuardedStream _stream;
-        private readonly NativeFile _file;
+        private readonly Hdf5Bytes _file;
         private readonly Hdf5Matrix _ids;
         private readonly Hdf5Matrix _mask;
-        private readonly byte[] _idRows;
-        private readonly byte[] _maskRows;
-        private int _next;
 
-        public Strips(string path, CancellationToken ct)
+        public Rows(string path, CancellationToken ct)
         {
-            BoundedFilters.Register();
-            _stream = new GuardedStream(path, ct);
+            _file = new Hdf5Bytes(path, ct);
             try
             {
-                _file = H5File.Open(_stream);
-                RootLinks.Check(_file);
-                _ids = Hdf5Matrix.Open(_file, "input_ids", _stream.Length);
-                _mask = Hdf5Matrix.Open(_file, "attention_mask", _stream.Length);
+                var root = Hdf5RootGroup.Read(_file);
+                _ids = Hdf5Matrix.Open(_file, root, "input_ids");
+                _mask = Hdf5Matrix.Open(_file, root, "attention_mask");
                 if ((_ids.Rows, _ids.Columns) != (_mask.Rows, _mask.Columns))
                     throw new InvalidDataException($"input_ids has the shape [{_ids.Rows} × {_ids.Columns}], attention_mask [{_mask.Rows} × {_mask.Columns}]; expected the same");
-                _idRows = new byte[checked(Math.Min(_ids.ChunkRows, _ids.Rows) * _ids.Columns)];
-                _maskRows = new byte[_idRows.Length];
             }
             catch
             {
-                Dispose();
+                _file.Dispose();
                 throw;
             }
         }
 
-        /// <summary>Reads the next rows; null after the last.</summary>
-        public Strip? Next()
-        {
-            if (_next == _ids.Rows) return null;
-            var strip = new Strip(_next, Math.Min(_ids.ChunkRows, _ids.Rows - _next));
-            _ids.Read(strip.First, strip.Count, _idRows);
-            _mask.Read(strip.First, strip.Count, _maskRows);
-            _next += strip.Count;
-            return strip;
-        }
+        public int Count => _ids.Rows;
 
-        /// <summary>A row's real tokens.</summary>
-        public ReadOnlyMemory<byte> Row(Strip strip, int row)
+        /// <summary>A record's real tokens.</summary>
+        public ReadOnlyMemory<byte> Tokens(int record)
         {
-            var mask = _maskRows.AsSpan(row * _ids.Columns, _ids.Columns);
+            var mask = _mask.Row(record).Span;
             int length = mask.IndexOfAnyExcept((byte)1);
             if (length < 0) length = mask.Length;
-            int record = strip.First + row;
             if (length == 0) throw new InvalidDataException($"attention_mask[{record}, 0] is {mask[0]}; expected a row of ones for the record's tokens, then zeros for the padding on the right");
             int stray = mask[length..].IndexOfAnyExcept((byte)0);
             if (stray >= 0) throw new InvalidDataException($"attention_mask[{record}, {length + stray}] is {mask[length + stray]}; expected zeros behind the record's {length} ones");
-            var tokens = _idRows.AsMemory(row * _ids.Columns, length);
+            var tokens = _ids.Row(record)[..length];
             int bad = tokens.Span.IndexOfAnyInRange((byte)CodonVocabulary.Size, byte.MaxValue);
             if (bad < 0) bad = tokens.Span.IndexOf(CodonVocabulary.PadId);
             if (bad >= 0) throw new InvalidDataException($"input_ids[{record}, {bad}] is {tokens.Span[bad]}; expected an id of GenSLM's vocabulary, 0 to {CodonVocabulary.Size - 1}, and no [PAD] where attention_mask is 1");
             return tokens;
         }
 
-        public void Dispose()
-        {
-            _file?.Dispose();
-            _stream.Dispose();
-        }
+        public void Dispose() => _file.Dispose();
     }
 }

@@ -21,11 +21,12 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
     private List<CheckpointEntry> _entries = [];
     private RunPlan? _plan;
     private string _runId = "";
+    private VectorFile[]? _best;
 
     public Task<CheckpointInventory> OpenAsync(string runId, RunSubmission submission, DataSummary data) => Sentences(async () =>
     {
         var config = HuggingFaceConfig.Parse(submission.ModelConfig);
-        _plan = new RunPlan(submission.Spec, config, data.RecordCount);
+        _plan = new RunPlan(submission.Spec, config, RunData.Sets(data));
         _runId = runId;
         await Task.Run(() => Open(submission, data));
         DelayDeactivation(TimeSpan.MaxValue);
@@ -78,8 +79,18 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
         return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256);
     }));
 
+    public Task<Block> FetchBestAsync(int index) => Sentences(() => Task.Run(() =>
+    {
+        _best ??= OpenBest();
+        var block = Block.RentForAnswer(index, Plan.Layout.BlockSize(index));
+        foreach (var file in _best) file.Read(ParameterLayout.BlockOffset(index), block.Values);
+        return block;
+    }));
+
     public Task CloseAsync()
     {
+        foreach (var file in _best ?? []) file.Dispose();
+        _best = null;
         _output?.Dispose();
         _output = null;
         DeactivateOnIdle();
@@ -100,7 +111,7 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
             if (submission.Resume && output.ReadRunFile() is { } before)
             {
                 if (before["resolved"]?["dataHash"]?.GetValue<string>() is { } hash && hash != data.Hash)
-                    throw new RunInputException($"{spec.Data} has changed: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
+                    throw new RunInputException($"{FileList.Text(spec.Data)} has changed, or its validation or test set: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
                 if (ResumeRule.Objection(before, submission) is { } objection) throw new RunInputException(objection);
             }
 
@@ -116,6 +127,13 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
             output.Dispose();
             throw;
         }
+    }
+
+    private VectorFile[] OpenBest()
+    {
+        var entry = BestCheckpoints.Best(_entries) ?? BestCheckpoints.Last(_entries) ?? throw new RunFailedException($"Run {_runId} has no checkpoint to read.");
+        var parts = Checkpoints.Manifest(entry).Parts.Where(part => part.Vector == CheckpointWriter.VectorName(BlockKind.Parameters));
+        return [.. parts.Select(part => VectorFile.OpenPart(Checkpoints.PathOf(entry), part, Plan.Layout))];
     }
 
     private async Task RestoreFromAsync(BlockKind kind, Fence fence, PartitionMap partitions, VectorFile[] files)

@@ -28,8 +28,8 @@ public sealed class GpuGrain(SiloDevices devices, TokenStores stores, IGrainFact
         if (_replica is not null) return;
         _runId = context.RunId;
         _device = devices.Find(DeviceOf(this.GetPrimaryKeyString()));
-        var store = await stores.OpenAsync(context.Spec.Data);
-        var plan = new RunPlan(context.Spec, HuggingFaceConfig.Parse(context.ModelConfig), store.RecordCount);
+        var store = await stores.OpenAsync(context.Spec);
+        var plan = new RunPlan(context.Spec, HuggingFaceConfig.Parse(context.ModelConfig), store.Sets);
         _replica = await RunReplica.CreateAsync(_device, plan, store);
         _transfer = new BlockTransfer(grains, _runId, metrics);
         DelayDeactivation(TimeSpan.MaxValue);
@@ -70,8 +70,9 @@ public sealed class GpuGrain(SiloDevices devices, TokenStores stores, IGrainFact
     public async Task<ValidationReport> ValidateAsync(ValidationRequest request)
     {
         var replica = Replica;
-        await _transfer!.FetchAsync(replica, request.Fence, request.Partitions);
-        var losses = await replica.EvaluateAsync(request.FirstBatch, request.EndBatch);
+        if (request.Set == EvaluationSet.Test) await BestWeights.FetchAsync(grains, request.Fence.RunId, replica);
+        else await _transfer!.FetchAsync(replica, request.Fence, request.Partitions);
+        var losses = await replica.EvaluateAsync(request.Set, request.FirstBatch, request.EndBatch);
         return new ValidationReport([.. losses.Select(loss => loss.LossSum)], [.. losses.Select(loss => loss.LossTokens)]);
     }
 

@@ -23,8 +23,8 @@ public sealed class ParameterServerGrain(TokenStores stores) : Grain, IParameter
     public async Task SetUpAsync(PartitionSetup setup)
     {
         CheckGeneration(setup.Fence);
-        var store = await stores.OpenAsync(setup.Context.Spec.Data);
-        var plan = new RunPlan(setup.Context.Spec, HuggingFaceConfig.Parse(setup.Context.ModelConfig), store.RecordCount);
+        var store = await stores.OpenAsync(setup.Context.Spec);
+        var plan = new RunPlan(setup.Context.Spec, HuggingFaceConfig.Parse(setup.Context.ModelConfig), store.Sets);
         var state = new PartitionState(plan, setup.Place, setup.Fence.Step);
         if (setup.FromSeed) await Task.Run(state.FillFromSeed);
         _state = state;

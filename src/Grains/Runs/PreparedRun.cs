@@ -34,7 +34,7 @@ internal sealed class RunPreparation(IGrainFactory grains, IClusterMembershipSer
         var config = HuggingFaceConfig.Parse(submission.ModelConfig);
         var silos = await OffersAsync();
         var data = await OpenDataAsync(submission.Spec, RunPlan.SequenceLimitOf(submission.Spec, config), silos);
-        var plan = new RunPlan(submission.Spec, config, data.RecordCount);
+        var plan = new RunPlan(submission.Spec, config, RunData.Sets(data));
         WarnAbout(data, plan);
 
         var checkpoint = grains.GetGrain<ICheckpointGrain>(runId);
@@ -56,11 +56,11 @@ internal sealed class RunPreparation(IGrainFactory grains, IClusterMembershipSer
 
     private async Task<DataSummary> OpenDataAsync(RunSpec spec, int sequenceLimit, List<SiloOffer> silos)
     {
-        var summaries = await Task.WhenAll(silos.Select(silo => grains.GetGrain<ISiloGrain>($"@{silo.SiloName}").OpenDataAsync(spec.Data, sequenceLimit)));
+        var summaries = await Task.WhenAll(silos.Select(silo => grains.GetGrain<ISiloGrain>($"@{silo.SiloName}").OpenDataAsync(spec, sequenceLimit)));
         for (int i = 1; i < summaries.Length; i++)
         {
             if (summaries[i].Hash != summaries[0].Hash)
-                throw new RunInputException($"{spec.Data} is not the same file everywhere: {silos[0].SiloName} sees hash {summaries[0].Hash}, {silos[i].SiloName} sees {summaries[i].Hash}.");
+                throw new RunInputException($"{FileList.Text(spec.Data)} is not the same everywhere: {silos[0].SiloName} sees hash {summaries[0].Hash}, {silos[i].SiloName} sees {summaries[i].Hash}.");
         }
 
         return summaries[0];
@@ -68,7 +68,7 @@ internal sealed class RunPreparation(IGrainFactory grains, IClusterMembershipSer
 
     private void WarnAbout(DataSummary data, RunPlan plan)
     {
-        journal.Note($"{data.RecordCount:N0} records, {data.TokenCount:N0} tokens; {plan.Split.Training.Length:N0} for training, {plan.Split.Validation.Length:N0} for validation; {plan.Layout.ParameterCount:N0} parameters");
+        journal.Note($"{data.RecordCount:N0} records, {data.TokenCount:N0} tokens; {plan.Split.Training.Length:N0} for training, {plan.Split.Validation.Length:N0} for validation{(data.TestRecords > 0 ? $", {data.TestRecords:N0} for testing" : "")}; {plan.Layout.ParameterCount:N0} parameters");
         if (data.TruncatedRecords > 0)
             journal.Warn($"{data.TruncatedRecords:N0} of {data.RecordCount:N0} records are longer than {plan.SequenceLimit:N0} tokens and are truncated.");
         if (data.UnknownTokenCount > 0.05 * data.TokenCount)

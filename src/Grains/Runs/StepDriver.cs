@@ -50,13 +50,16 @@ internal sealed class StepDriver(IGrainFactory grains, PreparedRun run, ClusterM
             time.GetElapsedTime(start).TotalSeconds);
     }
 
-    /// <summary>Mean loss of the counted validation tokens with the parameters after <paramref name="step"/>, summed in batch order.</summary>
-    public async Task<double> ValidateAsync(long step)
+    /// <summary>
+    /// Mean loss of the counted tokens of a set, summed in batch order: of the validation set with the parameters after
+    /// <paramref name="step"/>, of the test set with those that are exported.
+    /// </summary>
+    public async Task<double> EvaluateAsync(long step, EvaluationSet set)
     {
         long start = time.GetTimestamp();
-        var parts = ClusterPlacement.ValidationBatches(run.Plan.ValidationBatchCount, run.Shares);
+        var parts = ClusterPlacement.ValidationBatches(run.Plan.BatchCount(set), run.Shares);
         var reports = await Task.WhenAll(parts.Select(part =>
-            Gpu(part.Device).ValidateAsync(new ValidationRequest(run.FenceAt(step), part.First, part.End, run.Partitions))));
+            Gpu(part.Device).ValidateAsync(new ValidationRequest(run.FenceAt(step), part.First, part.End, run.Partitions) { Set = set })));
         double lossSum = 0;
         long tokens = 0;
         foreach (var report in reports)

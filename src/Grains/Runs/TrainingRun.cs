@@ -130,7 +130,7 @@ internal sealed class TrainingRun(
 
     private async Task ValidateAsync(PreparedRun run, StepDriver driver)
     {
-        double loss = await driver.ValidateAsync(_progress.Step);
+        double loss = await driver.EvaluateAsync(_progress.Step, EvaluationSet.Validation);
         bool best = _progress.BestValidationLoss is not { } lowest || loss < lowest;
         var plateau = run.Plan.Schedule.Observe(PlateauOf(_progress), loss);
         var patience = run.Plan.EarlyStopping.Observe(PatienceOf(_progress), loss);
@@ -167,6 +167,7 @@ internal sealed class TrainingRun(
             };
         }
 
+        if (run.Plan.TestBatchCount > 0) Journal.Tested(await new StepDriver(grains, run, metrics, time).EvaluateAsync(_progress.Step, EvaluationSet.Test));
         var export = await _checkpoint.ExportAsync();
         return () => Journal.Completed(export);
     }
