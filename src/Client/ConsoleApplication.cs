@@ -23,7 +23,7 @@ internal static class ConsoleApplication
         {
             var parsed = root.Parse(args);
             if (MissingValue(parsed) is { } missing) throw new UsageException(missing);
-            if (parsed.Errors.Count > 0) throw new UsageException(Sentence(parsed));
+            if (parsed.Errors.Count > 0 || Strangers(parsed).Any()) throw new UsageException(Sentence(parsed));
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
         catch (Exception exception) when (SentenceOf(exception) is { } sentence)
@@ -49,21 +49,29 @@ internal static class ConsoleApplication
         return null;
     }
 
+    // An argument of any number of files takes an option that is not known for one more.
+    private static IEnumerable<string> Strangers(ParseResult parsed) => parsed.CommandResult.Children.OfType<ArgumentResult>()
+        .SelectMany(argument => argument.Tokens).Select(token => token.Value).Where(value => value.StartsWith("--", StringComparison.Ordinal));
+
     private static string Sentence(ParseResult parsed)
     {
-        var command = parsed.CommandResult.Command is RootCommand ? "genslm" : $"genslm {parsed.CommandResult.Command.Name}";
+        var command = NameOf(parsed.CommandResult);
         var known = parsed.CommandResult.Command.Options.Select(option => option.Name).ToArray();
-        foreach (var token in parsed.UnmatchedTokens)
+        foreach (var token in Strangers(parsed).Concat(parsed.UnmatchedTokens))
         {
             if (token.StartsWith("--", StringComparison.Ordinal))
                 return $"Unknown option {token}; did you mean {NearestName.Of(token, known)}? '{command} --help' lists them all.";
-            if (parsed.CommandResult.Command is RootCommand root)
-                return $"Unknown command '{token}'; did you mean 'genslm {NearestName.Of(token, root.Subcommands.Select(subcommand => subcommand.Name))}'?";
+            if (parsed.CommandResult.Command.Subcommands is { Count: > 0 } subcommands)
+                return $"Unknown command '{token}'; did you mean '{command} {NearestName.Of(token, subcommands.Select(subcommand => subcommand.Name))}'?";
             return $"'{token}' is one argument too many; '{command} --help' shows what is expected.";
         }
 
         return parsed.CommandResult.Command is RootCommand
-            ? "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all."
+            ? "No command was given; 'genslm train FILE' trains, 'genslm --help' lists all."
             : $"{parsed.Errors[0].Message} '{command} --help' shows what is expected.";
     }
+
+    private static string NameOf(CommandResult result) => result.Command is RootCommand
+        ? "genslm"
+        : $"{(result.Parent is CommandResult above ? NameOf(above) : "genslm")} {result.Command.Name}";
 }

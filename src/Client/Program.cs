@@ -1,4 +1,4 @@
 using GenSlmOrleans.Client;
 using GenSlmOrleans.Client.Commands;
 
-return await ConsoleApplication.RunAsync(args, [TrainCommand.Create(), ResumeCommand.Create()]);
+return await ConsoleApplication.RunAsync(args, [TrainCommand.Create(), ResumeCommand.Create(), DataCommand.Create()]);

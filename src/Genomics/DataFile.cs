@@ -9,6 +9,9 @@ namespace GenSlmOrleans.Genomics;
 /// <param name="AreTokens">Which of the two.</param>
 internal readonly record struct DataRecord(string Header, ReadOnlyMemory<byte> Content, bool AreTokens)
 {
+    /// <summary>Of a sequence: its letters before the frame was chosen.</summary>
+    public ReadOnlyMemory<byte> Unframed { get; init; }
+
     /// <summary>Appends the record's tokens.</summary>
     public TokenizedRecord Tokenize(IBufferWriter<byte> output)
     {
@@ -51,10 +54,11 @@ internal abstract class DataFile : IDisposable
         {
             foreach (var record in FastaReader.Read(_stream, path))
             {
-                var letters = preparation.Apply(record.Sequence, _spare);
+                var unframed = preparation.WithoutGaps(record.Sequence, _spare);
+                var letters = preparation.InFrame(unframed);
                 if (letters.IsEmpty)
                     throw new FastaException($"{path} line {record.LineNumber}: nothing is left of record '{record.Header}', which has {record.Sequence.Length} letters, gaps included, once frame and strip-gaps are applied; leave it out.");
-                yield return new DataRecord(record.Header, letters, AreTokens: false);
+                yield return new DataRecord(record.Header, letters, AreTokens: false) { Unframed = unframed };
             }
         }
 

@@ -43,22 +43,21 @@ public sealed record RecordPreparation(ReadingFrame Frame, bool StripGaps)
         _ => "",
     }) + (StripGaps ? "-nogaps" : "");
 
-    /// <summary>The letters to tokenise, possibly none: a part of <paramref name="sequence"/>, or of <paramref name="spare"/>, which is overwritten.</summary>
-    public ReadOnlyMemory<byte> Apply(ReadOnlyMemory<byte> sequence, ArrayBufferWriter<byte> spare)
+    /// <summary>The sequence without gaps, if they are to go: itself, or what is written to <paramref name="spare"/>, over what was there.</summary>
+    public ReadOnlyMemory<byte> WithoutGaps(ReadOnlyMemory<byte> sequence, ArrayBufferWriter<byte> spare)
     {
-        if (StripGaps && sequence.Span.Contains(Gap))
-        {
-            spare.ResetWrittenCount();
-            foreach (var part in sequence.Span.Split(Gap)) spare.Write(sequence.Span[part]);
-            sequence = spare.WrittenMemory;
-        }
-
-        return Frame switch
-        {
-            ReadingFrame.One => sequence[Math.Min(1, sequence.Length)..],
-            ReadingFrame.Two => sequence[Math.Min(2, sequence.Length)..],
-            ReadingFrame.LongestOpen when OpenReadingFrame.Longest(sequence.Span) is { } open => sequence.Slice(open.Start, open.Length),
-            _ => sequence,
-        };
+        if (!StripGaps || !sequence.Span.Contains(Gap)) return sequence;
+        spare.ResetWrittenCount();
+        foreach (var part in sequence.Span.Split(Gap)) spare.Write(sequence.Span[part]);
+        return spare.WrittenMemory;
     }
+
+    /// <summary>The part of <paramref name="letters"/> to tokenise, possibly nothing.</summary>
+    public ReadOnlyMemory<byte> InFrame(ReadOnlyMemory<byte> letters) => Frame switch
+    {
+        ReadingFrame.One => letters[Math.Min(1, letters.Length)..],
+        ReadingFrame.Two => letters[Math.Min(2, letters.Length)..],
+        ReadingFrame.LongestOpen when OpenReadingFrame.Longest(letters.Span) is { } open => letters.Slice(open.Start, open.Length),
+        _ => letters,
+    };
 }

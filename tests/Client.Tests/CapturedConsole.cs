@@ -14,7 +14,7 @@ internal static class CapturedConsole
         {
             Console.SetOut(outputText);
             Console.SetError(errorText);
-            int exitCode = await ConsoleApplication.RunAsync(arguments, [TrainCommand.Create(), ResumeCommand.Create()]);
+            int exitCode = await ConsoleApplication.RunAsync(arguments, [TrainCommand.Create(), ResumeCommand.Create(), DataCommand.Create()]);
             return (exitCode, outputText.ToString(), errorText.ToString());
         }
         finally

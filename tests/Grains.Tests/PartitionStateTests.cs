@@ -1,5 +1,6 @@
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
+using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains.Parameters;
 using GenSlmOrleans.Training;
 
@@ -67,7 +68,7 @@ public sealed class PartitionStateTests
         return state;
     }
 
-    private static RunPlan Plan(int shards, HuggingFaceConfig config) => new(new RunSpec { Data = "x.fasta", Shards = shards }, config, recordCount: 20);
+    private static RunPlan Plan(int shards, HuggingFaceConfig config) => new(new RunSpec { Data = "x.fasta", Shards = shards }, config, new RecordSets(20));
 
     private static float[] Gradient(int shard)
     {

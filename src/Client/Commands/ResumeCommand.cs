@@ -26,7 +26,7 @@ internal static class ResumeCommand
         {
             var folder = parsed.GetValue(output)!;
             var file = Path.Combine(folder, "run.json");
-            if (!File.Exists(file)) throw new UsageException($"{folder} holds no run: there is no run.json in it. 'genslm train FASTA --output {folder}' begins one.");
+            if (!File.Exists(file)) throw new UsageException($"{folder} holds no run: there is no run.json in it. 'genslm train FILE --output {folder}' begins one.");
             var settings = RunFile.Apply(new TrainSettings(), file) with { Resume = true, Json = parsed.GetValue(json) };
             if (parsed.GetValue(silos) is { } count) settings = RunOptions.Find("silos", "the console").Set(settings, count);
             settings = settings with { Spec = settings.Spec with { Output = folder } };

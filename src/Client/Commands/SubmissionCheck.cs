@@ -17,11 +17,11 @@ internal static class SubmissionCheck
     public static RunSubmission Resolve(TrainSettings settings)
     {
         var spec = settings.Spec;
-        if (spec.Data.Length == 0) throw new UsageException("No FASTA file was given; 'genslm train samples/influenza.fasta' trains on the sample.");
+        if (spec.Data.Length == 0) throw new UsageException("No data file was given; 'genslm train samples/influenza.fasta' trains on the sample.");
         if (settings.Silos < 1) throw new UsageException($"silos is {settings.Silos}; it must be at least 1.");
         if (spec.Validate().FirstOrDefault() is { } problem) throw new UsageException(problem);
 
-        spec = spec with { Data = Path.GetFullPath(spec.Data), Weights = spec.Weights.Length == 0 ? "" : Path.GetFullPath(spec.Weights) };
+        spec = spec with { Data = Files(spec.Data), ValData = Files(spec.ValData), TestData = Files(spec.TestData), Weights = spec.Weights.Length == 0 ? "" : Path.GetFullPath(spec.Weights) };
         var config = Model(spec);
         spec = spec with { Model = ModelPresets.Find(spec.Model) is null ? Path.GetFullPath(spec.Model) : spec.Model, Output = Output(spec) };
         CheckArchitecture(spec, config);
@@ -77,12 +77,13 @@ internal static class SubmissionCheck
 
     private static void CheckData(RunSpec spec)
     {
-        int records = 0;
-        foreach (var record in FastaReader.Read(spec.Data)) records = checked(records + 1);
+        var records = DataFingerprint.Of(DataChoice.Sources(spec)).Sets;
         int training = DataSplit.Create(records, spec.ValFraction, spec.Seed).Training.Length;
         if (training < spec.Shards)
-            throw new UsageException($"{spec.Data} has {records} records, {training} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
+            throw new UsageException($"{FileList.Text(spec.Data)} has {records.Main} records, {training} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
     }
+
+    private static string Files(string patterns) => FileList.Join(FilePatterns.Expand(FileList.Split(patterns)));
 
     private static void CheckOutput(RunSpec spec, bool resume)
     {
@@ -97,7 +98,7 @@ internal static class SubmissionCheck
     private static string Output(RunSpec spec)
     {
         if (spec.Output.Length > 0) return Path.GetFullPath(spec.Output);
-        var name = Path.GetFileName(spec.Data);
+        var name = Path.GetFileName(FileList.Split(spec.Data)[0]);
         var stem = name[..(name.IndexOf('.') is var dot and > 0 ? dot : name.Length)];
         var folder = Path.GetFullPath(Path.Combine("runs", stem));
         var candidate = folder;

@@ -1,4 +1,5 @@
 using System.Text;
+using GenSlmOrleans.Abstractions;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -19,8 +20,7 @@ internal static class RunFile
             if (key is not YamlScalarNode { Value: { } name }) throw new UsageException($"{path} line {key.Start.Line} has a key that is not a word; expected 'key: value'.");
             if (name == Resolved) continue;
             var option = RunOptions.Find(name, $"{path} line {key.Start.Line}");
-            if (value is not YamlScalarNode scalar) throw new UsageException($"{path} line {value.Start.Line}: {name} is a list or a mapping; expected one value.");
-            settings = option.Set(settings, scalar.Value ?? "");
+            settings = option.Set(settings, Text(option, value, path));
         }
 
         return settings;
@@ -30,14 +30,28 @@ internal static class RunFile
     public static string Print(TrainSettings settings)
     {
         var text = new StringBuilder();
-        foreach (var option in RunOptions.All.Where(option => !option.IsFlag))
+        foreach (var option in RunOptions.All.Where(option => option.IsOfTheRun))
         {
-            var value = option.Get(settings);
-            bool plain = value.Length > 0 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_' or '/' or '+') && value[0] != '-';
-            text.Append(option.Key).Append(": ").Append(plain ? value : $"'{value.Replace("'", "''")}'").Append('\n');
+            var values = option.IsList ? FileList.Split(option.Get(settings)) : [option.Get(settings)];
+            text.Append(option.Key).Append(": ").Append(values.Length == 1 ? Scalar(values[0]) : $"[{string.Join(", ", values.Select(Scalar))}]").Append('\n');
         }
 
         return text.ToString();
+    }
+
+    private static string Text(RunOption option, YamlNode value, string path) => value switch
+    {
+        YamlScalarNode scalar => scalar.Value ?? "",
+        YamlSequenceNode list when option.IsList => FileList.Join(list.Select(item => item is YamlScalarNode { Value: { } text }
+            ? text
+            : throw new UsageException($"{path} line {item.Start.Line}: {option.Key} has an item that is a list or a mapping; expected a file name."))),
+        _ => throw new UsageException($"{path} line {value.Start.Line}: {option.Key} is a list or a mapping; expected {(option.IsList ? "a file name or a list of them" : "one value")}."),
+    };
+
+    private static string Scalar(string value)
+    {
+        bool plain = value.Length > 0 && value.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_' or '/' or '+') && value[0] != '-';
+        return plain ? value : $"'{value.Replace("'", "''")}'";
     }
 
     private static YamlMappingNode Mapping(string path)

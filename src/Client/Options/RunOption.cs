@@ -22,6 +22,20 @@ internal sealed record RunOption(
 
     public bool IsFlag => Placeholder.Length == 0;
 
+    /// <summary>Whether it is the run's, and so part of run files; otherwise it is about this call only.</summary>
+    public bool IsOfTheRun { get; init; } = true;
+
+    /// <summary>Whether there may be several values: the option given again, a list in the run file. Set and Get have a line for each.</summary>
+    public bool IsList { get; init; }
+
+    /// <summary>Files of the spec; the option may be given more than once.</summary>
+    public static RunOption Files(string key, string placeholder, string description, Func<RunSpec, string, RunSpec> set, Func<RunSpec, string> get) =>
+        Text(key, placeholder, description, set, get) with { IsList = true };
+
+    /// <summary>A choice of the spec between yes and no, which is no unless the option is given.</summary>
+    public static RunOption Flag(string key, string description, Func<RunSpec, bool, RunSpec> set, Func<RunSpec, bool> get) =>
+        Text(key, "", description, (spec, text) => set(spec, ParseFlag(key, text)), spec => FlagText(get(spec)));
+
     /// <summary>The option's value, one of the spec's texts.</summary>
     public static RunOption Text(string key, string placeholder, string description, Func<RunSpec, string, RunSpec> set, Func<RunSpec, string> get) =>
         new(key, placeholder, description, (settings, text) => settings with { Spec = set(settings.Spec, text) }, settings => get(settings.Spec));

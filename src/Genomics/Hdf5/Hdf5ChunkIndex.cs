@@ -18,7 +18,7 @@ internal sealed class Hdf5ChunkIndex
     private Hdf5ChunkIndex(Hdf5Bytes file, Hdf5Layout layout)
     {
         (_file, _layout) = (file, layout);
-        _places = new Hdf5ChunkPlace[layout.ChunkCount];
+        _places = layout.Index == Hdf5IndexKind.Implicit ? [] : new Hdf5ChunkPlace[layout.ChunkCount];
     }
 
     /// <exception cref="InvalidDataException">The index is damaged or of a kind that only resizable datasets of <c>libver='latest'</c> have.</exception>
@@ -35,7 +35,7 @@ internal sealed class Hdf5ChunkIndex
                 index.Put(0, new Hdf5ChunkPlace(layout.Address, layout.SingleSizeBytes, layout.SingleSkippedFilters));
                 break;
             case Hdf5IndexKind.Implicit:
-                for (int i = 0; i < index._places.Length; i++) index.Put(i, new Hdf5ChunkPlace(layout.Address + ((ulong)i * layout.ChunkSizeBytes), layout.ChunkSizeBytes, 0));
+                file.Check(layout.Address, (long)layout.ChunkCount * layout.ChunkSizeBytes);
                 break;
             default:
                 index.AddFixedArray();
@@ -46,7 +46,15 @@ internal sealed class Hdf5ChunkIndex
     }
 
     /// <summary>The place of the chunk in row <paramref name="row"/> and column <paramref name="column"/> of chunks.</summary>
-    public Hdf5ChunkPlace this[int row, int column] => _places[(row * _layout.ChunksAcross) + column];
+    public Hdf5ChunkPlace this[int row, int column]
+    {
+        get
+        {
+            int chunk = (row * _layout.ChunksAcross) + column;
+            if (_layout.Index != Hdf5IndexKind.Implicit) return _places[chunk];
+            return _layout.Address == Undefined ? default : new Hdf5ChunkPlace(_layout.Address + ((ulong)chunk * _layout.ChunkSizeBytes), _layout.ChunkSizeBytes, 0);
+        }
+    }
 
     private void AddTree(ulong address, int depth)
     {

@@ -72,7 +72,17 @@ internal sealed class Hdf5Filters
         var unpacked = new byte[sizeBytes + ChecksumSizeBytes + 1];
         using var stream = new MemoryStream(packed, writable: false);
         using var zlib = new ZLibStream(stream, CompressionMode.Decompress);
-        int size = zlib.ReadAtLeast(unpacked, unpacked.Length, throwOnEndOfStream: false);
+        int size;
+        try
+        {
+            size = zlib.ReadAtLeast(unpacked, unpacked.Length, throwOnEndOfStream: false);
+        }
+        catch (InvalidDataException exception)
+        {
+            // .NET speaks of archives here.
+            throw new InvalidDataException("the gzip data of a chunk are damaged", exception);
+        }
+
         if (size == unpacked.Length) throw new InvalidDataException($"a chunk of {sizeBytes} bytes unpacks to more");
         return unpacked[..size];
     }

@@ -50,6 +50,9 @@ internal sealed record Hdf5Layout
 
     public uint SingleSkippedFilters { get; init; }
 
+    // In the file, with its entry in the index.
+    private const int LeastChunkSizeBytes = 16;
+
     /// <summary>Takes a layout message apart.</summary>
     /// <param name="content">The message.</param>
     /// <param name="shape">Of the dataset, for messages.</param>
@@ -114,10 +117,11 @@ internal sealed record Hdf5Layout
             throw new InvalidDataException($"{shape.Name} is stored in chunks of [{rows} × {columns}]; expected at least 1 each way");
         ulong size = rows * columns * (uint)shape.ElementSizeBytes;
         ulong down = ((ulong)shape.Rows + rows - 1) / rows, across = ((ulong)shape.Columns + columns - 1) / columns;
-        // Every chunk is stored and listed: what has more, or unpacks to more, than the file can hold is not to be believed.
-        bool tooLarge = size > shape.LargestChunkSizeBytes || Math.Min(rows, (ulong)shape.Rows) * (ulong)shape.Columns > shape.LargestChunkSizeBytes;
-        if (tooLarge || down * across > (ulong)shape.FileSizeBytes || (UInt128)(down * across) * size > shape.LargestSizeBytes)
-            throw new InvalidDataException($"{shape.Name} is stored in {down * across} chunks of [{rows} × {columns}], more or larger ones than fit a file of {shape.FileSizeBytes} bytes");
+        if (size > Hdf5Shape.LargestChunkSizeBytes || Math.Min(rows, (ulong)shape.Rows) * (ulong)shape.Columns > shape.LargestStrip)
+            throw new InvalidDataException($"{shape.Name} is stored in chunks of [{rows} × {columns}]; expected at most {Hdf5Shape.LargestChunkSizeBytes:N0} bytes in one, and {shape.LargestStrip:N0} numbers in its rows");
+        // Every chunk is stored and listed: more, or more when unpacked, than the file can hold is not to be believed.
+        if (down * across > Math.Max(1, (ulong)shape.FileSizeBytes / LeastChunkSizeBytes) || (UInt128)(down * across) * size > shape.LargestSizeBytes)
+            throw new InvalidDataException($"{shape.Name} is stored in {down * across} chunks of [{rows} × {columns}], more than fit a file of {shape.FileSizeBytes} bytes");
         return new Hdf5Layout { ChunkRows = (int)rows, ChunkColumns = (int)columns, ChunkSizeBytes = (uint)size, ChunksDown = (int)down, ChunksAcross = (int)across };
     }
 }
@@ -132,11 +136,14 @@ internal readonly record struct Hdf5Shape(string Name, int Rows, int Columns, in
 {
     // A deflate stream unpacks to at most 1,032 times its size.
     private const ulong LargestPackingRatio = 1032;
-    private const ulong AnyChunkSizeBytes = 1 << 24;
+    private const long AnyStrip = 1 << 24;
+
+    /// <summary>Of one chunk, unpacked: h5py's own choice is at most 1 MiB.</summary>
+    public const ulong LargestChunkSizeBytes = 1 << 23;
 
     /// <summary>Of all values together.</summary>
     public UInt128 LargestSizeBytes => (UInt128)(ulong)FileSizeBytes * LargestPackingRatio;
 
-    /// <summary>Of one chunk, unpacked.</summary>
-    public ulong LargestChunkSizeBytes => Math.Min(int.MaxValue / 2, Math.Max(AnyChunkSizeBytes, (ulong)FileSizeBytes));
+    /// <summary>Numbers in the rows of one chunk, which are in memory at once: large files have tall chunks.</summary>
+    public ulong LargestStrip => (ulong)Math.Min(1 << 30, Math.Max(AnyStrip, FileSizeBytes / 4));
 }

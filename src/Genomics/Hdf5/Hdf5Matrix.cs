@@ -93,6 +93,8 @@ internal sealed class Hdf5Matrix
     {
         var place = _chunks![down, across];
         if (place.SizeBytes == 0) throw new InvalidDataException($"{_shape.Name} lacks the values from [{down * _layout.ChunkRows}, {across * _layout.ChunkColumns}] on: they were never written");
+        // What does not become smaller is stored as it is, or a little larger.
+        if (place.SizeBytes > _layout.ChunkSizeBytes + (_layout.ChunkSizeBytes / 100) + 1024) throw new InvalidDataException($"a chunk of {_layout.ChunkSizeBytes} bytes is stored in {place.SizeBytes}");
         var stored = new byte[place.SizeBytes];
         _file.Read(place.Address, stored);
         return _filters.Undo(stored, place.SkippedFilters, (int)_layout.ChunkSizeBytes);

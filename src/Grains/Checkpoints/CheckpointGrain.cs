@@ -79,12 +79,12 @@ public sealed class CheckpointGrain(IGrainFactory grains, ClusterMetrics metrics
         return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256);
     }));
 
-    public Task<Block> FetchBestAsync(int index) => Sentences(() => Task.Run(() =>
+    public Task<Block> FetchBestAsync(int block) => Sentences(() => Task.Run(() =>
     {
         _best ??= OpenBest();
-        var block = Block.RentForAnswer(index, Plan.Layout.BlockSize(index));
-        foreach (var file in _best) file.Read(ParameterLayout.BlockOffset(index), block.Values);
-        return block;
+        var values = Block.RentForAnswer(block, Plan.Layout.BlockSize(block));
+        foreach (var file in _best) file.Read(ParameterLayout.BlockOffset(block), values.Values);
+        return values;
     }));
 
     public Task CloseAsync()
