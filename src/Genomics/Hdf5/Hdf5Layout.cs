@@ -52,6 +52,7 @@ internal sealed record Hdf5Layout
 
     // In the file, with its entry in the index.
     private const int LeastChunkSizeBytes = 16;
+    private const int MostChunks = 1 << 30;
 
     /// <summary>Takes a layout message apart.</summary>
     /// <param name="content">The message.</param>
@@ -120,7 +121,7 @@ internal sealed record Hdf5Layout
         if (size > Hdf5Shape.LargestChunkSizeBytes || Math.Min(rows, (ulong)shape.Rows) * (ulong)shape.Columns > shape.LargestStrip)
             throw new InvalidDataException($"{shape.Name} is stored in chunks of [{rows} × {columns}]; expected at most {Hdf5Shape.LargestChunkSizeBytes:N0} bytes in one, and {shape.LargestStrip:N0} numbers in its rows");
         // Every chunk is stored and listed: more, or more when unpacked, than the file can hold is not to be believed.
-        if (down * across > Math.Max(1, (ulong)shape.FileSizeBytes / LeastChunkSizeBytes) || (UInt128)(down * across) * size > shape.LargestSizeBytes)
+        if (down * across > (ulong)Math.Clamp(shape.FileSizeBytes / LeastChunkSizeBytes, 1, MostChunks) || (UInt128)(down * across) * size > shape.LargestSizeBytes)
             throw new InvalidDataException($"{shape.Name} is stored in {down * across} chunks of [{rows} × {columns}], more than fit a file of {shape.FileSizeBytes} bytes");
         return new Hdf5Layout { ChunkRows = (int)rows, ChunkColumns = (int)columns, ChunkSizeBytes = (uint)size, ChunksDown = (int)down, ChunksAcross = (int)across };
     }
