@@ -48,6 +48,12 @@ public sealed class DecisionTests
         Assert.Contains("began with epochs 3; it cannot go on with 9.", Objection(cosine, cosine with { Epochs = 9 }));
         Assert.Contains("a model of another configuration", ResumeRule.Objection(RunFile(spec), new RunSubmission(spec, """{"hidden_size":65}""", true)));
 
+        // A run from before there were frames and sets of their own.
+        var older = RunFile(spec);
+        foreach (var key in new[] { "valData", "testData", "frame", "stripGaps" }) Assert.True(older.Remove(key));
+        Assert.Null(ResumeRule.Objection(older, new RunSubmission(spec, """{"hidden_size":64}""", true)));
+        Assert.Contains("began with frame \"start\"; it cannot go on with \"orf\".", ResumeRule.Objection(older, new RunSubmission(spec with { Frame = FrameChoice.LongestOpen }, """{"hidden_size":64}""", true)));
+
         static string? Objection(RunSpec before, RunSpec now) => ResumeRule.Objection(RunFile(before), new RunSubmission(now, """{"hidden_size":64}""", true));
 
         static JsonObject RunFile(RunSpec spec)

@@ -19,8 +19,6 @@ internal static class DataText
     public static string Json(DataView view, IReadOnlyList<RecordView>? records)
     {
         var json = JsonSerializer.SerializeToNode(view, Options)!.AsObject();
-        json.Remove("records");
-        json.Insert(1, "records", view.Records);
         if (records is not null) json["perRecord"] = JsonSerializer.SerializeToNode(records, Options);
         return json.ToJsonString(Options);
     }

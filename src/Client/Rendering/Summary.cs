@@ -44,7 +44,7 @@ internal static class Summary
             $"done in {EventText.Duration(status.Seconds)}: {status.Step:N0} steps, {status.Tokens:N0} tokens, train loss {status.TrainLoss:F4}\n{best}{test}exported         {status.Exported}\nweights sha256   {status.WeightsSha256}");
     }
 
-    // torchmetrics' Perplexity, and GenSLM's: e to the power of the mean loss of a token.
+    // e to the power of the mean loss of a token.
     private static double? Perplexity(double? loss) => loss is { } value ? Math.Exp(value) : null;
 
     private static string? NullIfEmpty(string text) => text.Length == 0 ? null : text;

@@ -13,7 +13,8 @@ public static class ResumeRule
     // Where things are, what is kept, and when to end. The data are compared by their hash.
     private static readonly HashSet<string> Free = new(StringComparer.Ordinal)
     {
-        "data", "valData", "testData", "output", "weights", "model", "keepBest", "checkpointName", "keyPrefix", "earlyStoppingPatience", "epochs", "maxSteps",
+        "valData", "testData",
+        "data", "output", "weights", "model", "keepBest", "checkpointName", "keyPrefix", "earlyStoppingPatience", "epochs", "maxSteps",
     };
 
     /// <summary>What stands in the way, as a sentence; null when the run may go on.</summary>
@@ -22,12 +23,14 @@ public static class ResumeRule
     public static string? Objection(JsonObject before, RunSubmission submission)
     {
         var now = JsonSerializer.SerializeToNode(submission.Spec, RunSpec.JsonOptions)!.AsObject();
+        // A run.json from before a setting existed began with what is its default.
+        var defaults = JsonSerializer.SerializeToNode(new RunSpec(), RunSpec.JsonOptions)!.AsObject();
         // A cosine's course depends on where it ends.
         bool endIsFree = submission.Spec.Schedule != LearningRateScheduleKind.Cosine;
         foreach (var (key, value) in now)
         {
             if (Free.Contains(key) && (endIsFree || key is not ("epochs" or "maxSteps"))) continue;
-            if (before[key] is not { } known || JsonNode.DeepEquals(known, value)) continue;
+            if ((before[key] ?? defaults[key]) is not { } known || JsonNode.DeepEquals(known, value)) continue;
             return $"The run in {submission.Spec.Output} began with {key} {known.ToJsonString()}; it cannot go on with {value?.ToJsonString()}. Leave {key} as it was or choose another --output.";
         }
 
