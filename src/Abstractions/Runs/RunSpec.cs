@@ -88,16 +88,16 @@ public sealed record RunSpec
     [Id(29)] public int Threads { get; init; } = 1;
 
     /// <summary>Files of the validation set, as <see cref="Data"/>; empty: a share of the data is set aside.</summary>
-    [Id(60)] public string ValData { get; init; } = "";
+    [Id(70)] public string ValData { get; init; } = "";
 
     /// <summary>Files of the test set, as <see cref="Data"/>; empty: none. The best weights' loss on it is part of the summary.</summary>
-    [Id(61)] public string TestData { get; init; } = "";
+    [Id(71)] public string TestData { get; init; } = "";
 
     /// <summary>Where in the sequences of all sets the codons begin.</summary>
-    [Id(62)] public FrameChoice Frame { get; init; }
+    [Id(72)] public FrameChoice Frame { get; init; }
 
     /// <summary>Leave the gap characters of an alignment out of the sequences, before the frame is chosen.</summary>
-    [Id(63)] public bool StripGaps { get; init; }
+    [Id(73)] public bool StripGaps { get; init; }
 
     /// <summary>Whether there is anything to validate on.</summary>
     [JsonIgnore] public bool Validates => ValData.Length > 0 || ValFraction > 0;

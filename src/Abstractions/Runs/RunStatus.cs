@@ -75,7 +75,7 @@ public sealed record RunStatus
     [Id(23)] public ImmutableArray<DeviceShare> Devices { get; init; } = [];
 
     /// <summary>Loss of the best weights on the test set, a mean over its counted tokens; null without one, and before the end.</summary>
-    [Id(60)] public double? TestLoss { get; init; }
+    [Id(70)] public double? TestLoss { get; init; }
 
     [JsonIgnore] public bool IsOver => State is RunState.Stopped or RunState.Completed or RunState.Failed;
 }
