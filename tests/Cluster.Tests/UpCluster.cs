@@ -71,8 +71,9 @@ internal sealed class UpCluster : IAsyncDisposable
         var words = command.Split(' ');
         await stream.WriteAsync(Encoding.ASCII.GetBytes($"*{words.Length}\r\n{string.Concat(words.Select(word => $"${word.Length}\r\n{word}\r\n"))}"));
         using var reader = new StreamReader(stream);
-        var line = await reader.ReadLineAsync() ?? "";
-        return line.StartsWith('$') ? await reader.ReadLineAsync() ?? "" : line;
+        using var deadline = new CancellationTokenSource(Deadline);
+        var line = await reader.ReadLineAsync(deadline.Token) ?? "";
+        return line.StartsWith('$') && line != "$-1" ? await reader.ReadLineAsync(deadline.Token) ?? "" : line;
     }
 
     /// <summary>The processes that use this cluster's cache folder: silos and Garnet, whoever started them.</summary>
