@@ -1,6 +1,6 @@
+using GenSlmOrleans.Abstractions;
 using Orleans.Runtime;
 using Orleans.Serialization;
-using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Client;
 

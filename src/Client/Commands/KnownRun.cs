@@ -1,5 +1,5 @@
-using System.CommandLine;
 using System.Collections.Immutable;
+using System.CommandLine;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Options;
 
