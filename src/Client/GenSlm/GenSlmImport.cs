@@ -160,7 +160,7 @@ internal sealed class GenSlmImport
     private void AddHabits()
     {
         _draft.Add("gradientScaling", "accumulation-steps", "each micro-batch's mean loss is divided by accumulate_grad_batches; tokens, the default, makes one big batch of them");
-        _draft.Add("padTokens", "ignore", "the labels are the input ids, padding included; ignore, the default, leaves padding out of the loss");
+        _draft.Add("padTokens", "count", "the labels are the input ids, padding included; ignore, the default, leaves padding out of the loss");
         _draft.Add("padding", "max_length", "so that as much padding is counted; with padTokens ignore, longest is the same and faster");
     }
 

@@ -13,7 +13,7 @@ internal sealed class ImportedPaths(string yaml)
     {
         if (Path.Exists(path)) return path;
         var beside = Path.Combine(_folder, path);
-        return Path.Exists(beside) ? path : null;
+        return Path.Exists(beside) ? Path.GetRelativePath(Environment.CurrentDirectory, beside) : null;
     }
 
     /// <summary>Carries a path over, and says when it leads nowhere or had to be changed.</summary>

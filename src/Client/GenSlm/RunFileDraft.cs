@@ -49,7 +49,7 @@ internal sealed class RunFileDraft(GenSlmConfig config, string path)
     /// <exception cref="UsageException">It could not train.</exception>
     public ImportedConfig Complete()
     {
-        foreach (var entry in config.Entries.Skip(3).Where(entry => !_carried.Contains(entry.Key) && !_notes.Exists(note => note.Key == entry.Key)).ToArray())
+        foreach (var entry in config.Entries.Where(entry => !_carried.Contains(entry.Key) && !_notes.Exists(note => note.Key == entry.Key)).ToArray())
         {
             if (GenSlmKey.LeftOut.FirstOrDefault(key => key.Name == entry.Key) is { } known)
                 Note(entry.IsNull || known.IsWithoutEffect(GenSlmConfig.Shown(entry)) ? ImportOutcome.WithoutEffect : ImportOutcome.LeftOut, entry.Key, known.Reason);

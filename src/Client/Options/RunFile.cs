@@ -30,7 +30,7 @@ internal static class RunFile
 
             var option = RunOptions.Find(entry.Key, place);
             if (entry.Value is not YamlScalarNode scalar) throw new UsageException($"{place}: {entry.Key} is a list or a mapping; expected one value.");
-            if (entry.IsNull && place.Length == 0) throw new UsageException($"{place}: {entry.Key} has no value; give one, or leave the key out for the default.");
+            if (entry.IsNull) throw new UsageException($"{place}: {entry.Key} has no value; give one, or leave the key out for the default.");
             settings = Set(option, settings, scalar.Value ?? "", place);
         }
 

@@ -28,7 +28,7 @@ internal static class SettingBounds
         var taken = WholeNumbers.Where(number => IsTaken(option, number)).ToArray();
         if (taken[0] != WholeNumbers[0]) property["minimum"] = taken[0];
         var holes = Enumerable.Range(taken[0], taken[^1] - taken[0]).Except(taken).Select(number => (JsonNode)number).ToArray();
-        if (holes.Length > 5) property["not"] = new JsonObject { ["enum"] = new JsonArray(holes) };
+        if (holes.Length > 0) property["not"] = new JsonObject { ["enum"] = new JsonArray(holes) };
     }
 
     private static void DescribeReal(RunOption option, JsonObject property)
