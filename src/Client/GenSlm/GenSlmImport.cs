@@ -89,7 +89,9 @@ internal sealed class GenSlmImport
         bool both = false;
         if (_config.Text(Pt) is { Length: > 0 } pt)
         {
-            _paths.Carry(_draft, Pt, "weights", pt);
+            _paths.Carry(_draft, Pt, "weights", pt, RunOptions.Knows("rotaryFromCheckpoint")
+                ? "GenSLM computes with the rotary frequencies that the file stores; so does the run with rotaryFromCheckpoint: true, otherwise they are exact"
+                : "");
             both = true;
         }
 
