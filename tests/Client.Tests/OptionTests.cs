@@ -9,7 +9,7 @@ public sealed class OptionTests
 {
     [Fact]
     public void The_list_of_options_is_what_users_know() => Assert.Equal(
-        "--data --model --weights --output --batch-size --accumulation-steps --learning-rate --epochs --max-steps --shards --silos --seq-length --seed " +
+        "--data --model --weights --rotary-from-checkpoint --output --batch-size --accumulation-steps --learning-rate --epochs --max-steps --shards --silos --seq-length --seed " +
         "--val-fraction --val-every --limit-val-batches --shuffle --precision --padding --key-prefix --pad-tokens --gradient-scaling --gradient-clip " +
         "--optimizer --weight-decay --schedule --warmup-steps --keep-best --checkpoint-name --early-stopping-patience --threads --resume --json",
         string.Join(' ', RunOptions.All.Select(option => option.OptionName)));
@@ -96,6 +96,7 @@ public sealed class OptionTests
         { Sound with { Schedule = LearningRateScheduleKind.Plateau, ValFraction = 0 }, "schedule plateau needs a validation loss" },
         { Sound with { CheckpointName = "../x" }, "checkpointName is '../x'" },
         { Sound with { Threads = 0 }, "threads is 0" },
+        { Sound with { RotaryFromCheckpoint = true }, "rotaryFromCheckpoint is true, but weights is empty" },
     };
 
     [Theory]
@@ -129,6 +130,7 @@ public sealed class OptionTests
             Data = "it's: data.fasta",
             Model = "genslm_25M_patric",
             Weights = "w.pt",
+            RotaryFromCheckpoint = true,
             Output = "o u t",
             BatchSize = 3,
             AccumulationSteps = 4,
