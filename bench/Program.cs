@@ -1,6 +1,6 @@
 using GenSlmOrleans.Bench;
 
-const string Usage = "Expected 'bench overhead', 'bench tokenize' or 'bench adam', each with options as bench/README.md lists them.";
+const string Usage = "Expected 'bench overhead', 'bench tokenize', 'bench adam' or 'bench weights', each with options as bench/README.md lists them.";
 try
 {
     switch (args.FirstOrDefault())
@@ -10,6 +10,12 @@ try
             return 0;
         case "tokenize":
             TokenizeBench.Run(new Options(args.AsSpan(1), "megabytes", "rounds"));
+            return 0;
+        case "weights":
+            WeightsBench.Run(new Options(args.AsSpan(1), "model", "rounds", "folder"));
+            return 0;
+        case PeakMemory.Child when args.Length == 4:
+            PeakMemory.Measure(args[1], args[2], args[3]);
             return 0;
         case "overhead":
             await OverheadBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "rounds", "steps", "threads"));

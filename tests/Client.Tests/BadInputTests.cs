@@ -44,6 +44,7 @@ public sealed class BadInputTests
     [InlineData("learningRate is '0,001'; expected a number.", "--learning-rate", "0,001")]
     [InlineData("--epochs needs a value; found the option --output.", "--epochs")]
     [InlineData("there is no such file", "--weights", "nowhere.safetensors")]
+    [InlineData("rotaryFromCheckpoint is true, but weights is empty", "--rotary-from-checkpoint")]
     [InlineData("seqLength is 4096, but tiny has 2048 positions", "--seq-length", "4096")]
     [InlineData("silos is 0; it must be at least 1.", "--silos", "0")]
     [InlineData("keepBest is 0", "--keep-best", "0")]
@@ -65,6 +66,17 @@ public sealed class BadInputTests
     [InlineData("--silos needs a value; found the option --json.", "resume", "nowhere", "--silos", "--json")]
     [InlineData("Required argument missing for command: 'resume'.", "resume")]
     [InlineData("holds no run", "resume", "nowhere")]
+    [InlineData("'genslm weights' needs one of inspect, convert, diff; 'genslm weights --help' says what they do.", "weights")]
+    [InlineData("Unknown command 'inspct'; did you mean 'genslm weights inspect'?", "weights", "inspct")]
+    [InlineData("nowhere.pt: there is no such file.", "weights", "inspect", "nowhere.pt")]
+    [InlineData("Unknown option --jason; did you mean --json? 'genslm weights inspect --help' lists them all.", "weights", "inspect", "nowhere.pt", "--jason")]
+    [InlineData("Required argument missing for command: 'convert'. 'genslm weights convert --help' shows what is expected.", "weights", "convert", "a.pt")]
+    [InlineData("--dtype is 'fp15'; expected one of fp32, fp16, bf16. Did you mean fp16?", "weights", "convert", "a.pt", "b.pt", "--dtype", "fp15")]
+    [InlineData("--max-shard-size is '5 apples'; expected a size such as 500MB or 2GiB.", "weights", "convert", "a.pt", "b", "--max-shard-size", "5 apples")]
+    [InlineData("--max-shard-size is 5GB, but b.pt is one file; a folder's name is expected as OUT.", "weights", "convert", "a.pt", "b.pt", "--max-shard-size", "5GB")]
+    [InlineData("There is no preset and no file 'genslm_25M'; did you mean genslm_25M_patric?", "weights", "convert", "a.pt", "b.pt", "--model", "genslm_25M")]
+    [InlineData("tolerance is -1; it must be 0 or above.", "weights", "diff", "a.pt", "b.pt", "--tolerance", "-1")]
+    [InlineData("tolerance is 'small'; expected a number.", "weights", "diff", "a.pt", "b.pt", "--tolerance", "small")]
     public async Task Bad_commands(string expected, params string[] arguments)
     {
         using var folder = new TemporaryFolder();
@@ -140,6 +152,10 @@ public sealed class BadInputTests
     [InlineData("pause", "--help")]
     [InlineData("cancel", "--help")]
     [InlineData("export", "--help")]
+    [InlineData("weights", "--help")]
+    [InlineData("weights", "inspect", "--help")]
+    [InlineData("weights", "convert", "--help")]
+    [InlineData("weights", "diff", "--help")]
     public async Task Help_begins_with_an_example(params string[] arguments)
     {
         var (exitCode, output, errors) = await CapturedConsole.RunAsync(arguments);

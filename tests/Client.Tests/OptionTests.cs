@@ -96,6 +96,7 @@ public sealed class OptionTests
         { Sound with { Schedule = LearningRateScheduleKind.Plateau, ValFraction = 0 }, "schedule plateau needs a validation loss" },
         { Sound with { CheckpointName = "../x" }, "checkpointName is '../x'" },
         { Sound with { Threads = 0 }, "threads is 0" },
+        { Sound with { RotaryFromCheckpoint = true }, "rotaryFromCheckpoint is true, but weights is empty" },
     };
 
     [Theory]
@@ -129,6 +130,7 @@ public sealed class OptionTests
             Data = "it's: data.fasta",
             Model = "genslm_25M_patric",
             Weights = "w.pt",
+            RotaryFromCheckpoint = true,
             Output = "o u t",
             BatchSize = 3,
             AccumulationSteps = 4,

@@ -56,6 +56,15 @@ public sealed class OptionEffectTests
         };
         foreach (var (option, spec) in indifferent) Assert.True(expected.WeightsSha256 == (await RunAsync(option, spec)).WeightsSha256, option);
 
+        // rotaryFromCheckpoint: the console puts the frequencies of the weights' file into the configuration.
+        var stored = await cluster.RunAsync("rotaryFromCheckpoint", settings, Tiny with { RotaryFrequencies = new RotaryFrequencies([1f, 0.015f]) });
+        Assert.Equal((RunState.Completed, true), (stored.State, seen.TryAdd(stored.WeightsSha256, "rotaryFromCheckpoint")));
+        using (var export = WeightFile.Open(Path.Combine(cluster.Output("rotaryFromCheckpoint"), "best_model_state_dict.pth")))
+        {
+            var found = RotaryFrequencies.Read(export, StateDictNames.Match(export.Tensors, GptNeoXStateDict.Describe(Tiny), export.Path), Tiny);
+            Assert.Equal([1f, 0.015f], found.Values);
+        }
+
         // Padding to the sequence length changes sums of different lengths at most.
         var padded = await RunAsync("padding", settings with { Padding = Padding.MaxLength, SeqLength = 40 });
         Assert.True(padded.PaddingTokens > expected.PaddingTokens);

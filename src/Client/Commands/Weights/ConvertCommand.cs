@@ -60,7 +60,7 @@ internal static class ConvertCommand
     {
         var upper = text.Trim().ToUpperInvariant();
         var (unit, bytes) = s_units.First(known => upper.EndsWith(known.Unit, StringComparison.Ordinal));
-        return double.TryParse(upper[..^unit.Length], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number * bytes is >= 1 and < 1e18
+        return double.TryParse(upper[..^unit.Length].TrimEnd(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number * bytes is >= 1 and < 1e18
             ? (long)(number * bytes)
             : throw new UsageException($"--max-shard-size is '{text}'; expected a size such as 500MB or 2GiB.");
     }
