@@ -16,6 +16,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public const int Places = 8;
 
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan FillPatience = TimeSpan.FromMinutes(4);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
     private readonly string _folder;
@@ -55,8 +56,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         try
         {
             await cluster.StartRedisAsync(cancellation);
-            for (int i = 0; i < silos; i++) await cluster.StartAsync(cancellation);
-            await Task.WhenAll(cluster.Silos.Select(silo => silo.ReadyAsync(cancellation)));
+            await cluster.FillAsync(silos, cancellation);
             return cluster;
         }
         catch
@@ -64,6 +64,35 @@ internal sealed class ChaosCluster : IAsyncDisposable
             await cluster.DisposeAsync();
             throw;
         }
+    }
+
+    // On a busy machine one that comes up may be declared dead by one that has: then it comes up again.
+    private async Task FillAsync(int silos, CancellationToken cancellation)
+    {
+        using var filled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        filled.CancelAfter(FillPatience);
+        var replacing = ReplaceAsync(silos, filled.Token);
+        while (true)
+        {
+            var starting = Silos.ToArray();
+            try
+            {
+                if (await Task.WhenAny(Task.WhenAll(starting.Select(silo => silo.ReadyAsync(filled.Token))), replacing) is var first && first == replacing) await replacing;
+                else await first;
+                if (starting.Length >= silos && starting.All(silo => !silo.Ended.IsCompleted)) break;
+            }
+            catch (ClusterException) when (!filled.IsCancellationRequested && !replacing.IsCompleted)
+            {
+                // Its place is free again.
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                throw new ClusterException($"{silos} silos did not come up within {FillPatience.TotalMinutes:F0} minutes; their logs are in {LogFolder}");
+            }
+        }
+
+        await filled.CancelAsync();
+        await Task.WhenAny(replacing);
     }
 
     /// <summary>A client of the cluster, by those of its gateways that take connections now: messages to others would wait for them.</summary>

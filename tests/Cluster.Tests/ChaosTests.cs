@@ -1,0 +1,60 @@
+using System.Text.Json;
+using GenSlmOrleans.Testing;
+
+namespace GenSlmOrleans.Cluster.Tests;
+
+/// <summary>'genslm chaos' as users run it; what it found wrong is in the message. Longer campaigns are for hands.</summary>
+public sealed class ChaosTests
+{
+    [Theory]
+    [InlineData("kill driver at step 2 during push; kill both-holders-0 at step 7 during apply")]
+    [InlineData("kill holder-0 at step 2 during apply; pause standby-0 at step 5 during before-push; drain driver at step 9")]
+    [InlineData("cluster at step 3 during checkpoint; redis at step 7 during commit")]
+    public async Task A_run_struck_in_the_middle_of_a_step_ends_in_the_weights_of_an_undisturbed_one(string faults)
+    {
+        using var folder = new TemporaryFolder();
+        var report = await PassAsync("--faults", faults, "--runs", "1", "--epochs", "3", "--output", folder.Path);
+        var strikes = report.GetProperty("outcomes")[0].GetProperty("strikes");
+        Assert.Equal(faults.Split(';').Length, strikes.GetArrayLength());
+        Assert.Equal(64, report.GetProperty("weightsSha256").GetString()!.Length);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
+        Assert.Empty(ProcessesNaming(folder.Path));
+    }
+
+    [Fact]
+    public async Task A_seeded_campaign_passes_and_reports_each_kind_of_fault()
+    {
+        using var folder = new TemporaryFolder();
+        var report = await PassAsync("--runs", "2", "--seed", "11", "--kinds", "kill,drain,join", "--epochs", "3", "--output", folder.Path);
+        Assert.Equal(2, report.GetProperty("passed").GetInt32());
+        Assert.NotEmpty(report.GetProperty("kinds").EnumerateArray());
+        Assert.All(report.GetProperty("kinds").EnumerateArray(), kind => Assert.InRange(kind.GetProperty("strikes").GetInt32(), 1, 6));
+        var goodput = report.GetProperty("goodput");
+        Assert.Equal(1, ((string[])["useful", "repeated", "lost", "stalled", "other"]).Sum(part => goodput.GetProperty(part).GetDouble()), 6);
+        Assert.True(goodput.GetProperty("useful").GetDouble() > 0);
+    }
+
+    private static async Task<JsonElement> PassAsync(params string[] arguments)
+    {
+        var result = await GenSlmConsole.RunAsync(["chaos", GenSlmConsole.Sample, .. arguments, "--json"]);
+        Assert.True(result.ExitCode == 0, $"exit code {result.ExitCode}\n{result.Errors}");
+        return result.Json;
+    }
+
+    private static IEnumerable<string> ProcessesNaming(string text) => Directory.EnumerateDirectories("/proc")
+        .Where(folder => int.TryParse(Path.GetFileName(folder), out _))
+        .Select(CommandLine)
+        .Where(line => line.Contains(text, StringComparison.Ordinal));
+
+    private static string CommandLine(string folder)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(folder, "cmdline"));
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+}
