@@ -16,16 +16,16 @@ internal sealed class GatewayPulse : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly Task _beating;
 
-    public GatewayPulse(IGrainFactory grains, GatewayList gateways) => _beating = BeatAsync(grains.GetGrain<IPulseGrain>(0), gateways, _end.Token);
+    public GatewayPulse(IGrainFactory grains, GatewayList gateways) => _beating = BeatAsync(grains, gateways, _end.Token);
 
-    private static async Task BeatAsync(IPulseGrain pulse, GatewayList gateways, CancellationToken end)
+    private static async Task BeatAsync(IGrainFactory grains, GatewayList gateways, CancellationToken end)
     {
         using var timer = new PeriodicTimer(Interval);
         try
         {
             while (await timer.WaitForNextTickAsync(end))
             {
-                if (!await AnswersAsync(pulse, end)) gateways.Leave();
+                if (!await AnswersAsync(grains, end)) gateways.Leave();
             }
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
@@ -34,16 +34,16 @@ internal sealed class GatewayPulse : IAsyncDisposable
         }
     }
 
-    private static async Task<bool> AnswersAsync(IPulseGrain pulse, CancellationToken end)
+    private static async Task<bool> AnswersAsync(IGrainFactory grains, CancellationToken end)
     {
         try
         {
-            await pulse.BeatAsync().WaitAsync(AnswerLimit, end);
+            await grains.GetGrain<IPulseGrain>(0).BeatAsync().WaitAsync(AnswerLimit, end);
             return true;
         }
         catch (Exception exception) when (!end.IsCancellationRequested)
         {
-            // No answer, or no connection; any other error is an answer.
+            // No answer, or no connection; any other error is an answer, also that the cluster is older and has no pulse.
             return exception is not (TimeoutException or OrleansException);
         }
     }

@@ -139,10 +139,20 @@ public sealed class CheckpointGrain(
     public Task<ExportReport> ExportAsync(Fence fence) => Sentences(async () =>
     {
         CheckOpened(fence);
-        var last = BestCheckpoints.Last(_entries) ?? throw new RunInputException($"Run {fence.RunId} has no checkpoint to export yet.");
-        var path = await Task.Run(() => StateDictExport.Write(Plan, Checkpoints, BestCheckpoints.Best(_entries) ?? last));
+        var last = BestCheckpoints.Last(_entries) ?? throw NothingToExport;
+        var path = await Task.Run(() => StateDictExport.Write(Plan.Spec, Plan.Config, Checkpoints, BestCheckpoints.Best(_entries) ?? last));
         return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256, Ledger.Head, await Ledger.RecordsSeenExactlyOnceAsync());
     });
+
+    public Task<ExportReport> ExportStoppedAsync(RunSubmission submission) => Sentences(() => Task.Run(() =>
+    {
+        var checkpoints = new CheckpointFolder(submission.Spec.Output);
+        var entries = checkpoints.List();
+        var last = BestCheckpoints.Last(entries) ?? throw NothingToExport;
+        var path = StateDictExport.Write(submission.Spec, HuggingFaceConfig.Parse(submission.ModelConfig), checkpoints, BestCheckpoints.Best(entries) ?? last);
+        var manifest = checkpoints.Manifest(last);
+        return new ExportReport(path, manifest.WeightsSha256, manifest.LedgerHead ?? "", RecordsSeenExactlyOnce: null);
+    }));
 
     public Task CloseAsync(Fence fence)
     {
@@ -212,7 +222,7 @@ public sealed class CheckpointGrain(
         {
             _checkpoints = new CheckpointFolder(spec.Output);
             bool goesOn = submission.Resume || output.IsSameRun;
-            _entries = goesOn ? _checkpoints.List() : [];
+            _entries = goesOn ? _checkpoints.ListAndTidy() : [];
             if (goesOn && output.ReadRunFile() is { } before)
             {
                 if (before["resolved"]?["dataHash"]?.GetValue<string>() is { } hash && hash != data.Hash)
@@ -288,6 +298,8 @@ public sealed class CheckpointGrain(
     private CheckpointFolder Checkpoints => _checkpoints ?? throw NotOpened;
 
     private RunPlan Plan => _plan ?? throw NotOpened;
+
+    private RunInputException NothingToExport => new($"Run {this.GetPrimaryKeyString()} has no checkpoint to export yet.");
 
     private StaleMessageException NotOpened => new($"Run {this.GetPrimaryKeyString()} has not opened its output folder.");
 

@@ -105,7 +105,7 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
     public void Resumed(PreparedRun run)
     {
         Adopt(run.Plan, run.Progress);
-        Status = Status with { TrainLoss = run.Progress.TrainLoss, BestCheckpoint = run.Inventory.Best };
+        Status = Status with { TrainLoss = run.Progress.TrainLoss, BestCheckpoint = run.Inventory.Best, LastCheckpoint = run.Inventory.Last };
     }
 
     public void Stepped(PreparedRun run, TrainingProgress progress, MetricLine line)
