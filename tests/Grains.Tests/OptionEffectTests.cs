@@ -14,6 +14,8 @@ public sealed class OptionEffectTests
         await using var cluster = await TestCluster.StartAsync(1);
         var settings = new RunSpec { Data = cluster.Fasta(21, 24), AccumulationSteps = 3, LearningRate = 1e-3, Epochs = 2, Shards = 2, Schedule = LearningRateScheduleKind.Linear };
         var expected = await RunAsync("settings", settings);
+        var gapped = cluster.Output("gapped.fasta");
+        await File.WriteAllTextAsync(gapped, (await File.ReadAllTextAsync(cluster.Fasta(20, 24), TestContext.Current.CancellationToken)).Replace("GC", "G-C"), TestContext.Current.CancellationToken);
 
         var deciding = new Dictionary<string, RunSpec>(StringComparer.Ordinal)
         {
@@ -26,6 +28,10 @@ public sealed class OptionEffectTests
             ["seqLength"] = settings with { SeqLength = 10 },
             ["seed"] = settings with { Seed = 7 },
             ["valFraction"] = settings with { ValFraction = 0.5 },
+            ["valData"] = settings with { ValData = cluster.Fasta(5, 24) },
+            ["frame"] = settings with { Frame = FrameChoice.One },
+            ["stripGaps"] = settings with { Data = gapped, StripGaps = true },
+            ["gaps that stay"] = settings with { Data = gapped },
             ["shuffle"] = settings with { Shuffle = false },
             ["precision"] = settings with { Precision = Precision.Bf16 },
             ["padTokens"] = settings with { PadTokens = PadCounting.Count },
@@ -48,6 +54,9 @@ public sealed class OptionEffectTests
         var indifferent = new Dictionary<string, RunSpec>(StringComparer.Ordinal)
         {
             ["valEvery"] = settings with { ValEvery = "1" },
+            ["testData"] = settings with { TestData = cluster.Fasta(5, 24) },
+            ["frame 0"] = settings with { Frame = FrameChoice.Zero },
+            ["stripGaps without gaps"] = settings with { StripGaps = true },
             ["limitValBatches"] = settings with { LimitValBatches = 1 },
             ["keepBest"] = settings with { KeepBest = -1 },
             ["checkpointName"] = settings with { CheckpointName = "flu" },

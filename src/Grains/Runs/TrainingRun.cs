@@ -214,7 +214,7 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
         var found = await run.Driver.FindNonFiniteAsync(fence);
         var culprit = found is null
             ? "no record by itself; the sum overflows"
-            : $"shard {found.Shard}, record {found.Record + 1} of {run.Plan.Spec.Data}";
+            : $"shard {found.Shard}, record {found.Record + 1} of {FileList.Text(run.Plan.Spec.Data)}";
         var sentence = $"Step {fence.Step}: the gradient is not finite (norm {outcome.GradientNorm}; {culprit})";
         if (run.Plan.Spec.OnNonfinite == NonFiniteAction.SkipStep)
         {
