@@ -69,7 +69,7 @@ public sealed class BadInputTests
     [InlineData("--silos needs a value; found the option --json.", "resume", "nowhere", "--silos", "--json")]
     [InlineData("Required argument missing for command: 'resume'.", "resume")]
     [InlineData("holds no run", "resume", "nowhere")]
-    [InlineData("'genslm weights' needs one of inspect, convert, diff; 'genslm weights --help' says what they do.", "weights")]
+    [InlineData("genslm weights needs to know what; expected 'genslm weights inspect' or 'genslm weights convert' or 'genslm weights diff'.", "weights")]
     [InlineData("Unknown command 'inspct'; did you mean 'genslm weights inspect'?", "weights", "inspct")]
     [InlineData("nowhere.pt: there is no such file.", "weights", "inspect", "nowhere.pt")]
     [InlineData("Unknown option --jason; did you mean --json? 'genslm weights inspect --help' lists them all.", "weights", "inspect", "nowhere.pt", "--jason")]

@@ -130,7 +130,7 @@ public sealed class VerifyTests
         WriteRun(folder);
         var data = folder.File("data.fasta");
         File.Move(data, folder.File("moved.fasta"));
-        await AssertRefusedAsync("data.fasta does not exist; expected a FASTA file.", "verify", folder.File("out"));
+        await AssertRefusedAsync("data.fasta does not exist; expected a FASTA or HDF5 file.", "verify", folder.File("out"));
         Assert.Equal(0, (await CapturedConsole.RunAsync("verify", folder.File("out"), "--data", folder.File("moved.fasta"))).ExitCode);
         File.WriteAllText(data, File.ReadAllText(folder.File("moved.fasta")).Replace("ATGGCC", "ATGGCA"));
         await AssertRefusedAsync("data.fasta is not the run's data: its hash is ", "verify", folder.File("out"));

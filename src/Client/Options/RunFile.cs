@@ -30,7 +30,7 @@ internal static class RunFile
 
             var option = RunOptions.Find(entry.Key, place);
             if (entry.IsNull) throw new UsageException($"{place}: {entry.Key} has no value; give one, or leave the key out for the default.");
-            settings = Set(option, settings, Text(option, entry.Value, place), place);
+            settings = Set(option, settings, Text(option, entry.Value, path, place), place);
         }
 
         return settings;
@@ -61,12 +61,12 @@ internal static class RunFile
         return option.Kind == ValueKind.Number && !value.Contains('.') ? $"{option.Key}: {value.Replace("E", ".0E")}" : $"{option.Key}: {value}";
     }
 
-    private static string Text(RunOption option, YamlNode value, string place) => value switch
+    private static string Text(RunOption option, YamlNode value, string path, string place) => value switch
     {
         YamlScalarNode scalar => scalar.Value ?? "",
         YamlSequenceNode list when option.IsList => FileList.Join(list.Select(item => item is YamlScalarNode { Value: { Length: > 0 } text }
             ? text
-            : throw new UsageException($"{place}: {option.Key} has an item that is no file name; expected a file name or a list of them."))),
+            : throw new UsageException($"{path} line {item.Start.Line}: {option.Key} has an item that is a list or a mapping; expected a file name."))),
         _ => throw new UsageException($"{place}: {option.Key} is a list or a mapping; expected {(option.IsList ? "a file name or a list of them" : "one value")}."),
     };
 

@@ -253,6 +253,8 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
             return;
         }
 
+        if (run.Plan.TestBatchCount > 0)
+            Journal.Tested(await run.Driver.TestAsync(run.FenceAt(_progress.Step), _inventory.Best.Length > 0 ? _inventory.Best : _inventory.Last));
         var export = await run.Keeper.ExportAsync(run.FenceAt(_progress.Step));
         await ConcludeAsync(() => Journal.Completed(export));
     }
