@@ -217,8 +217,8 @@ public sealed class RemoteRunTests : IClassFixture<ClusterOfFakes>, IDisposable
         var elsewhere = folder.File("nowhere/flu.fasta");
         Assert.Equal((0, "out\n"), (await RunAsync("submit", elsewhere, "--output", folder.File("out"), "--detach")) is var submitted ? (submitted.ExitCode, submitted.Output) : default);
         await AssertRefusedAsync("is not on this machine, so the run needs an output folder that its silos see", "submit", elsewhere, "--detach");
-        await AssertRefusedAsync("nowhere.fasta does not exist; expected a FASTA file.", "submit", "nowhere.fasta", "--output", folder.File("other"));
-        await AssertRefusedAsync("are both sequences; expected one", "submit", "a.fasta", "b.fasta");
+        await AssertRefusedAsync("nowhere.fasta does not exist; expected a FASTA or HDF5 file.", "submit", "nowhere.fasta", "--output", folder.File("other"));
+        await AssertRefusedAsync("are both run files; expected one", "submit", "a.yaml", "b.yml");
         await AssertRefusedAsync("Unknown option --silos; did you mean --", "submit", "a.fasta", "--silos", "2");
     }
 

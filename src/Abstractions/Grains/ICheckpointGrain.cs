@@ -82,6 +82,13 @@ public interface ICheckpointGrain : IGrainWithStringKey
     [Alias("exportStopped"), ResponseTimeout(LongCall.Timeout)]
     Task<ExportReport> ExportStoppedAsync(RunSubmission submission);
 
+    /// <summary>One block of a checkpoint's parameters, whoever has opened the folder.</summary>
+    /// <param name="checkpoint">The checkpoint's folder.</param>
+    /// <param name="block">Which block.</param>
+    /// <param name="length">How many parameters it has.</param>
+    [Alias("read"), ResponseTimeout(LongCall.Timeout)]
+    Task<Block> ReadAsync(string checkpoint, int block, int length);
+
     /// <summary>Lets go of the output folder.</summary>
     [Alias("close")]
     Task CloseAsync(Fence fence);

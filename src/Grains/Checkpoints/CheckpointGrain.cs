@@ -51,7 +51,7 @@ public sealed class CheckpointGrain(
     {
         await TakeOverAsync(fence);
         var config = HuggingFaceConfig.Parse(submission.ModelConfig);
-        _plan = new RunPlan(submission.Spec, config, data.RecordCount);
+        _plan = new RunPlan(submission.Spec, config, RunData.Sets(data));
         await Task.Run(() => Open(fence, instance, submission, data));
         (_opened, _dataHash, _ledger) = (fence, data.Hash, null);
         DelayDeactivation(TimeSpan.MaxValue);
@@ -154,6 +154,18 @@ public sealed class CheckpointGrain(
         return new ExportReport(path, manifest.WeightsSha256, manifest.LedgerHead ?? "", RecordsSeenExactlyOnce: null);
     }));
 
+    public Task<Block> ReadAsync(string checkpoint, int block, int length) => Sentences(() => Task.Run(() =>
+    {
+        var values = Block.RentForAnswer(block, length);
+        foreach (var part in CheckpointManifest.Read(checkpoint).Parts.Where(part => part.Vector == CheckpointWriter.VectorName(BlockKind.Parameters)))
+        {
+            using var file = VectorFile.OpenPart(checkpoint, part);
+            file.Read(ParameterLayout.BlockOffset(block), values.Values);
+        }
+
+        return values;
+    }));
+
     public Task CloseAsync(Fence fence)
     {
         CheckOpened(fence);
@@ -226,7 +238,7 @@ public sealed class CheckpointGrain(
             if (goesOn && output.ReadRunFile() is { } before)
             {
                 if (before["resolved"]?["dataHash"]?.GetValue<string>() is { } hash && hash != data.Hash)
-                    throw new RunInputException($"{spec.Data} has changed: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
+                    throw new RunInputException($"{FileList.Text(spec.Data)} has changed, or its validation or test set: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
                 if (ResumeRule.Objection(before, submission) is { } objection) throw new RunInputException(objection);
             }
 

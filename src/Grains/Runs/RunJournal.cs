@@ -138,6 +138,13 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
         Add(RunEventKind.Validation, "", line);
     }
 
+    /// <summary>The exported parameters' loss on the test set.</summary>
+    public void Tested(double loss)
+    {
+        Status = Status with { TestLoss = loss };
+        Note(FormattableString.Invariant($"test loss {loss:F4}, perplexity {Math.Exp(loss):F3}"));
+    }
+
     public void Saved(CheckpointInventory inventory) => Status = Status with { BestCheckpoint = inventory.Best, LastCheckpoint = inventory.Last };
 
     public void Completed(ExportReport export)
