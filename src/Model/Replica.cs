@@ -20,6 +20,7 @@ public sealed class Replica : IDisposable
     private readonly GptNeoX _model;
     private readonly Device _device;
     private readonly PadTokens _padTokens;
+    private readonly List<GradientBuffer> _gradients = [];
     private readonly Stack<GradientBuffer> _idleGradients = new();
     private readonly Tensor? _microBatchGradient;
     private GradientBuffer? _current;
@@ -49,9 +50,15 @@ public sealed class Replica : IDisposable
     /// <summary>A gradient of zeros, to accumulate into. Give it back with <see cref="Return"/>.</summary>
     public GradientBuffer RentGradient()
     {
-        if (!_idleGradients.TryPop(out var gradient)) return new GradientBuffer(_parameters.Count, _device);
-        gradient.Clear();
-        return gradient;
+        if (_idleGradients.TryPop(out var idle))
+        {
+            idle.Clear();
+            return idle;
+        }
+
+        var made = new GradientBuffer(_parameters.Count, _device);
+        _gradients.Add(made);
+        return made;
     }
 
     /// <summary>Takes back a gradient that <see cref="RentGradient"/> gave.</summary>
@@ -134,6 +141,7 @@ public sealed class Replica : IDisposable
         _model.Dispose();
         _parameters.Dispose();
         _microBatchGradient?.Dispose();
-        while (_idleGradients.TryPop(out var gradient)) gradient.Dispose();
+        // Those included that work which was broken off had in hand.
+        foreach (var gradient in _gradients) gradient.Dispose();
     }
 }

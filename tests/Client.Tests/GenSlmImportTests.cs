@@ -256,7 +256,6 @@ public sealed class GenSlmImportTests : IDisposable
         return (RunFile.Apply(new TrainSettings(), run).Spec, errors);
     }
 
-    // Sets of their own for validation and test, where run files have them.
-    private static RunSpec Without(RunSpec spec, params string[] keys) => keys.Where(RunOptions.Knows)
+    private static RunSpec Without(RunSpec spec, params string[] keys) => keys
         .Aggregate(new TrainSettings { Spec = spec }, (settings, key) => RunOptions.Find(key, "the test").Set(settings, "")).Spec;
 }

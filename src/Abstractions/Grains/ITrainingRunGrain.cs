@@ -1,3 +1,5 @@
+using Orleans.Concurrency;
+
 namespace GenSlmOrleans.Abstractions;
 
 /// <summary>What is submitted: a spec and what the console resolved for it.</summary>
@@ -19,7 +21,7 @@ public interface ITrainingRunGrain : IGrainWithStringKey
     Task StartAsync(RunSubmission submission);
 
     /// <summary>Asks the run to stop at the next step boundary, with a checkpoint to resume from; returns at once.</summary>
-    [Alias("pause")]
+    [Alias("pause"), AlwaysInterleave]
     Task PauseAsync();
 
     /// <summary>Goes on with a run that was paused or has failed, from its last checkpoint; returns at once.</summary>
@@ -37,10 +39,10 @@ public interface ITrainingRunGrain : IGrainWithStringKey
     Task<ExportReport> ExportAsync();
 
     /// <summary>What was submitted; null for a run that the cluster does not know.</summary>
-    [Alias("submission")]
+    [Alias("submission"), AlwaysInterleave]
     Task<RunSubmission?> GetSubmissionAsync();
 
     /// <summary>Where the run stands, with the events after <paramref name="afterSequence"/>.</summary>
-    [Alias("status")]
+    [Alias("status"), AlwaysInterleave]
     Task<RunStatus> GetStatusAsync(long afterSequence);
 }

@@ -45,15 +45,13 @@ internal sealed class GenSlmImport
     private void CarryData()
     {
         _paths.Carry(_draft, "train_file", "data", _config.RequiredPath("train_file"));
-        CarrySet("val_file", "valData", "validation is on a random part of train_file, a fifth unless valFraction is given");
-        CarrySet("test_file", "testData", "there is no test after training");
+        CarrySet("val_file", "valData");
+        CarrySet("test_file", "testData");
     }
 
-    private void CarrySet(string theirs, string ours, string withoutIt)
+    private void CarrySet(string theirs, string ours)
     {
-        if (_config.Text(theirs) is not { Length: > 0 } path) return;
-        if (RunOptions.Knows(ours)) _paths.Carry(_draft, theirs, ours, path);
-        else _draft.Note(ImportOutcome.LeftOut, theirs, withoutIt);
+        if (_config.Text(theirs) is { Length: > 0 } path) _paths.Carry(_draft, theirs, ours, path);
     }
 
     private void CarryModel()
@@ -89,9 +87,7 @@ internal sealed class GenSlmImport
         bool both = false;
         if (_config.Text(Pt) is { Length: > 0 } pt)
         {
-            _paths.Carry(_draft, Pt, "weights", pt, RunOptions.Knows("rotaryFromCheckpoint")
-                ? "GenSLM computes with the rotary frequencies that the file stores; so does the run with rotaryFromCheckpoint: true, otherwise they are exact"
-                : "");
+            _paths.Carry(_draft, Pt, "weights", pt, "GenSLM computes with the rotary frequencies that the file stores; so does the run with rotaryFromCheckpoint: true, otherwise they are exact");
             both = true;
         }
 

@@ -54,9 +54,6 @@ internal static class RunOptions
 
     /// <summary>Those that are the run's own, not how a console is to run it.</summary>
     public static IEnumerable<RunOption> OfSpec => All.Where(option => !option.IsOfOneCall && option.Key != "silos");
-    /// <summary>Whether a run file may have the key <paramref name="key"/>.</summary>
-    public static bool Knows(string key) => All.Any(option => option.Key == key);
-
     /// <summary>The setting with the key <paramref name="key"/>.</summary>
     /// <exception cref="UsageException">There is none; the message names the nearest.</exception>
     public static RunOption Find(string key, string source) =>

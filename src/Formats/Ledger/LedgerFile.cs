@@ -39,14 +39,15 @@ public sealed class LedgerFile
     /// <param name="identity">Whose ledger it has to be; its <see cref="LedgerIdentity.After"/> does not count.</param>
     /// <param name="step">The checkpoint's step, or 0.</param>
     /// <param name="head">The head in the checkpoint; null where it has none.</param>
+    /// <param name="beforeCut">Asked before anything is dropped; throws when the file is no longer the caller's.</param>
     /// <exception cref="LedgerException">The ledger is another run's, damaged or too short, or its head is not the checkpoint's. Nothing was changed.</exception>
-    public static LedgerFile Open(string path, LedgerIdentity identity, long step, string? head)
+    public static LedgerFile Open(string path, LedgerIdentity identity, long step, string? head, Action? beforeCut = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         if (!File.Exists(path)) return Begin(path, identity with { After = step }, head);
         (var found, var place) = Find(path, identity, step, head);
         var ledger = new LedgerFile(path, found, place);
-        ledger.Cut();
+        ledger.Cut(beforeCut);
         return ledger;
     }
 
@@ -126,10 +127,11 @@ public sealed class LedgerFile
         return new Place(entry.Step, place.Head, entry.Head, line.End);
     }
 
-    private void Cut()
+    private void Cut(Action? before = null)
     {
         using var file = OpenHandle();
         if (RandomAccess.GetLength(file) == _end) return;
+        before?.Invoke();
         RandomAccess.SetLength(file, _end);
         RandomAccess.FlushToDisk(file);
     }

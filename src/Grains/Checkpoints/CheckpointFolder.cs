@@ -52,6 +52,9 @@ public sealed class CheckpointFolder(string output)
         return candidate;
     }
 
-    /// <summary>Removes a checkpoint: first its name, then its files, so that no reader sees half of one.</summary>
-    public void Remove(CheckpointEntry entry) => AtomicFolder.Remove(PathOf(entry));
+    /// <summary>Removes a checkpoint: first its name, then its files, so that no reader sees half of one. One that is gone already is no error.</summary>
+    public void Remove(CheckpointEntry entry)
+    {
+        if (Directory.Exists(PathOf(entry))) AtomicFolder.Remove(PathOf(entry));
+    }
 }

@@ -66,7 +66,7 @@ public sealed class CheckpointGrain(
         // A step that the partitions have seen may not have been recorded: the ledger is opened before it.
         long step = last is null ? fence.Step : fence.Step - 1;
         var head = _entries.Find(entry => entry.Step == step) is { } entry ? Checkpoints.Manifest(entry).LedgerHead : null;
-        _ledger = await RunLedger.OpenAsync(Plan, _dataHash, step, head);
+        _ledger = await RunLedger.OpenAsync(Plan, _dataHash, step, head, output.CheckOwned);
         if (last is not null) await RecordAsync(last);
         return 0;
     });
@@ -140,7 +140,7 @@ public sealed class CheckpointGrain(
     {
         CheckOpened(fence);
         var last = BestCheckpoints.Last(_entries) ?? throw NothingToExport;
-        var path = await Task.Run(() => StateDictExport.Write(Plan.Spec, Plan.Config, Checkpoints, BestCheckpoints.Best(_entries) ?? last));
+        var path = await Task.Run(() => StateDictExport.Write(Plan.Spec, Plan.Config, Checkpoints, BestCheckpoints.Best(_entries) ?? last, Output.CheckOwned));
         return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256, Ledger.Head, await Ledger.RecordsSeenExactlyOnceAsync());
     });
 
@@ -267,8 +267,7 @@ public sealed class CheckpointGrain(
                 {
                     foreach (var file in files) file.Read(ParameterLayout.BlockOffset(block.Index), block.Values);
                 });
-                await Task.WhenAll(place.Holders.Select(holder =>
-                    grains.GetGrain<IParameterServerGrain>(place.Key(fence.RunId, holder)).PutAsync(fence, kind, block)));
+                await PutAsync(kind, fence, place, block);
             }
         }
         finally
@@ -277,10 +276,24 @@ public sealed class CheckpointGrain(
         }
     }
 
+    private async Task PutAsync(BlockKind kind, Fence fence, PartitionPlace place, Block block)
+    {
+        try
+        {
+            await Task.WhenAll(place.Holders.Select(holder => grains.GetGrain<IParameterServerGrain>(place.Key(fence.RunId, holder)).PutAsync(fence, kind, block)));
+        }
+        catch (Exception exception) when (CallFailure.IsLoss(exception))
+        {
+            // Its driver must not take a holder's loss for this grain's.
+            throw new PartitionUnreachableException($"partition {place.Index}: {exception.Message}");
+        }
+    }
+
     private void Prune()
     {
         foreach (var entry in BestCheckpoints.Superfluous(_entries, Plan.Spec.KeepBest))
         {
+            Output.CheckOwned();
             Checkpoints.Remove(entry);
             _entries.Remove(entry);
         }

@@ -119,6 +119,8 @@ public sealed class OutputFolder : IDisposable
         {
             using var writer = new StreamWriter(stream, leaveOpen: true) { NewLine = "\n" };
             foreach (var line in kept) writer.WriteLine(line);
+            // Somebody may have taken over while it was written.
+            CheckOwned();
         });
     }
 

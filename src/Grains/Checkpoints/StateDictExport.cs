@@ -9,7 +9,12 @@ internal static class StateDictExport
     public const string FileName = "best_model_state_dict.pth";
 
     /// <summary>Exports <paramref name="entry"/> into the run's output folder and returns the file's path.</summary>
-    public static string Write(RunSpec spec, HuggingFaceConfig config, CheckpointFolder checkpoints, CheckpointEntry entry)
+    /// <param name="spec">The run.</param>
+    /// <param name="config">Its architecture.</param>
+    /// <param name="checkpoints">Its checkpoints.</param>
+    /// <param name="entry">The one.</param>
+    /// <param name="beforeItCounts">Throws when the file must not replace the one before.</param>
+    public static string Write(RunSpec spec, HuggingFaceConfig config, CheckpointFolder checkpoints, CheckpointEntry entry, Action? beforeItCounts = null)
     {
         var path = Path.Combine(spec.Output, FileName);
         var frequencies = config.RotaryFrequencies;
@@ -35,6 +40,7 @@ internal static class StateDictExport
             // What computes with stored frequencies finds in the export those that the weights were trained with.
             for (int layer = 0; frequencies is not null && layer < config.LayerCount; layer++) writer.Write(frequencies.Values.AsSpan());
             writer.Complete();
+            beforeItCounts?.Invoke();
         });
         return path;
     }

@@ -67,7 +67,7 @@ public sealed class GpuGrain(
         var window = held?.Window;
         return Task.FromResult(new GpuStatus(
             window?.Step ?? 0,
-            window is { IsExhausted: false } ? window.Kept : default,
+            window is { IsOver: false } ? window.Kept : default,
             held?.Replica.MicroBatchesDone ?? 0,
             held?.Replica.BusySeconds ?? 0));
     }

@@ -20,14 +20,8 @@ public sealed class ShardWindow(long step, ShardRange shards)
         }
     }
 
-    /// <summary>Whether all shards have been taken.</summary>
-    public bool IsExhausted
-    {
-        get
-        {
-            lock (_lock) return _next >= _end;
-        }
-    }
+    /// <summary>Whether nothing more will come of it: all it kept has been pushed, or it was broken off.</summary>
+    public bool IsOver { get; private set; }
 
     /// <summary>The next shard to compute; null when there is none left.</summary>
     public int? Take()
@@ -50,5 +44,6 @@ public sealed class ShardWindow(long step, ShardRange shards)
     public void Abandon()
     {
         lock (_lock) _end = _next;
+        IsOver = true;
     }
 }

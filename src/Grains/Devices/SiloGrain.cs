@@ -3,11 +3,12 @@ using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains.Parameters;
 using GenSlmOrleans.Grains.Placement;
+using Orleans.Concurrency;
 
 namespace GenSlmOrleans.Grains.Devices;
 
 /// <summary>A silo's own grain, one activation a silo, key <c>@silo</c>. Stateless: a restarted silo answers as before.</summary>
-[OnNamedSilo]
+[OnNamedSilo, Reentrant]
 public sealed class SiloGrain(SiloDevices devices, TokenStores stores, PartitionStore held, ReplicaStore replicas, SiloDrain drain) : Grain, ISiloGrain
 {
     public Task<SiloOffer> DescribeAsync() => Task.FromResult(

@@ -39,13 +39,14 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
     {
         partitions.CheckGeneration(fence);
         var state = Held.State;
-        await Task.Run(() => state.Put(kind, block.Index, block.Values));
+        await Task.Run(() => state.Put(kind, block.Index, fence.Step, block.Values));
     }
 
     public async Task<Block> FetchAsync(Fence fence, BlockKind kind, int block)
     {
         var held = Held;
-        await held.Filled;
+        // While it is being filled, another holder has the block; how long it takes is nobody's to wait for.
+        if (!held.Filled.IsCompletedSuccessfully) throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} is being filled.");
         return await Task.Run(() => held.State.Copy(kind, block, fence.Step));
     }
 
@@ -62,7 +63,10 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
     public async Task<ReductionReport> ReduceAsync(Fence fence)
     {
         partitions.CheckGeneration(fence);
-        var state = Held.State;
+        var held = Held;
+        var state = held.State;
+        // The copy is made while the step accumulates; where that is too short, the step waits for it, once.
+        await FilledAsync(held);
         if (state.Version != fence.Step - 1)
             throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} is after step {state.Version}; step {fence.Step} cannot be reduced.");
         return await Task.Run(state.Reduce);
@@ -102,6 +106,18 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
     private HeldPartition Held => partitions.Find(this.GetPrimaryKeyString())
         ?? throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} holds no parameters; it has to be set up first.");
 
+    private async Task FilledAsync(HeldPartition held)
+    {
+        try
+        {
+            await held.Filled;
+        }
+        catch (Exception exception) when (exception is not SupersededException)
+        {
+            throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} could not be filled: {exception.Message}");
+        }
+    }
+
     private static async Task ApplyAsync(HeldPartition held, ApplyRequest request)
     {
         await held.Filled;
@@ -124,7 +140,7 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
             while (wanted.TryDequeue(out var next))
             {
                 using var block = await source.FetchAsync(setup.Fence, next.Kind, next.Block);
-                await Task.Run(() => held.State.Put(next.Kind, block.Index, block.Values));
+                await Task.Run(() => held.State.Put(next.Kind, block.Index, setup.Fence.Step, block.Values));
                 metrics.BlockMoved(setup.Fence.RunId, "seed", block.Length);
             }
         }

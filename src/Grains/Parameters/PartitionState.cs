@@ -39,11 +39,16 @@ internal sealed class PartitionState
     public void FillFromSeed() => Parallel.ForEach(_blocks, block =>
         ParameterInitialization.Fill(_plan.Config, _plan.Spec.Seed, ParameterLayout.BlockOffset(block.Index), block.Parameters));
 
-    /// <summary>Overwrites one block of one vector.</summary>
-    public void Put(BlockKind kind, int index, ReadOnlySpan<float> values)
+    /// <summary>Overwrites one block of one vector that is after <paramref name="version"/> steps.</summary>
+    /// <exception cref="StaleMessageException">The block has gone on from there.</exception>
+    public void Put(BlockKind kind, int index, long version, ReadOnlySpan<float> values)
     {
         var block = Find(index);
-        lock (block) values.CopyTo(block.Vector(kind));
+        lock (block)
+        {
+            if (block.Version != version) throw new StaleMessageException($"Block {index} is after step {block.Version}; values of step {version} came for it.");
+            values.CopyTo(block.Vector(kind));
+        }
     }
 
     /// <summary>A copy of one block of one vector after <paramref name="version"/> steps.</summary>

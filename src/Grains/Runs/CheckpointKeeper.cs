@@ -69,13 +69,12 @@ internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, strin
 
     private async Task<T> PatientlyAsync<T>(Func<ICheckpointGrain, Task<T>> ask)
     {
-        long start = time.GetTimestamp();
-        bool lost = false;
+        long? firstLoss = null;
         while (true)
         {
             try
             {
-                if (lost && _data is { } data)
+                if (firstLoss is not null && _data is { } data)
                 {
                     await _grain.OpenAsync(_opened, instance, submission, data);
                     if (_opened.Step != long.MaxValue) await _grain.CutAsync(_opened, _last);
@@ -83,9 +82,9 @@ internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, strin
 
                 return await ask(_grain);
             }
-            catch (Exception exception) when (CallFailure.IsLoss(exception) && time.GetElapsedTime(start) < Patience)
+            catch (Exception exception) when (CallFailure.IsLoss(exception) && (firstLoss is null || time.GetElapsedTime(firstLoss.Value) < Patience))
             {
-                lost = true;
+                firstLoss ??= time.GetTimestamp();
                 await Task.Delay(Pause, time);
             }
         }

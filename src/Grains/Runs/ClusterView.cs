@@ -22,6 +22,9 @@ internal sealed class ClusterView(IClusterMembershipService membership, IGrainFa
     /// <summary>The silos that are alive and have said what they offer, by name.</summary>
     public ImmutableArray<LiveSilo> Silos => [.. _offers.Values.Where(silo => IsLive(silo.Address)).OrderBy(silo => silo.Name, StringComparer.Ordinal)];
 
+    /// <summary>The names of all members, those included that have not said yet what they offer.</summary>
+    public IReadOnlySet<string> Names => Members(membership.CurrentSnapshot).Values.ToHashSet(StringComparer.Ordinal);
+
     /// <summary>Whether a silo, this very process of it, is a member.</summary>
     public bool IsLive(SiloAddress address) => membership.CurrentSnapshot.GetSiloStatus(address) == SiloStatus.Active;
 

@@ -29,6 +29,7 @@ internal sealed class PartitionGroup(RunContext context, IGrainFactory grains, R
     public async Task CreateAsync(Fence fence, PartitionMap empty, IReadOnlyList<string> silos, PartitionSource source, StepRecord? last)
     {
         var before = Map;
+        _retired.Clear();
         Map = PartitionPlacement.Next(empty, silos);
         await persist(Map);
         try
@@ -170,10 +171,14 @@ internal sealed class PartitionGroup(RunContext context, IGrainFactory grains, R
             await Grain(place, silo).SetUpAsync(new PartitionSetup(fence, place, context, PartitionSource.Holder, place.Holders[0], last));
             return true;
         }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
+#pragma warning disable CA1031 // Whatever is wrong with a silo that is to hold a copy, those that hold one go on.
+        catch (Exception exception) when (exception is not SupersededException)
         {
+            log.HolderLost(exception, context.RunId, place.Index, silo);
+            if (!CallFailure.IsLoss(exception)) journal.Warn($"{silo} cannot hold partition {place.Index}: {exception.Message.Split('\n')[0]}");
             return false;
         }
+#pragma warning restore CA1031
     }
 
     // The last driver died while it told the partitions to apply: those that were not told yet are told now.

@@ -35,14 +35,15 @@ public sealed class RunLedger
     /// <param name="dataHash">The data's hash.</param>
     /// <param name="step">The step that the run goes on after, 0 at its beginning.</param>
     /// <param name="head">The head in that step's checkpoint; null at the beginning and for checkpoints that have none.</param>
+    /// <param name="beforeCut">Throws when the ledger is no longer ours to cut.</param>
     /// <exception cref="RunInputException">The ledger in the folder is another run's, damaged, or does not match the checkpoint.</exception>
-    public static async Task<RunLedger> OpenAsync(RunPlan plan, string dataHash, long step, string? head)
+    public static async Task<RunLedger> OpenAsync(RunPlan plan, string dataHash, long step, string? head, Action? beforeCut = null)
     {
         var output = plan.Spec.Output;
         var path = Path.Combine(output, LedgerFile.FileName);
         var records = new StepRecords(plan.Data);
         var expected = new LedgerPlan(Identity(plan, dataHash), plan.Split.Training, plan.Windows.StepsPerEpoch, records.Window);
-        var file = await OnThreadPoolAsync(output, () => LedgerFile.Open(path, expected.Identity, step, head));
+        var file = await OnThreadPoolAsync(output, () => LedgerFile.Open(path, expected.Identity, step, head, beforeCut));
         return new RunLedger(file, expected, records, path, output);
     }
 

@@ -33,6 +33,9 @@ internal sealed record PreparedRun(
     public Fence FenceAt(long step) => new(RunId, step, Generation);
 }
 
+/// <summary>The step at hand cannot be ended before the run has to stop; nothing of it has been applied.</summary>
+internal sealed class StepAbandonedException : Exception;
+
 /// <summary>What a run does at a step boundary.</summary>
 internal enum Boundary
 {
@@ -80,11 +83,12 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         var spec = submission.Spec;
         var config = HuggingFaceConfig.Parse(submission.ModelConfig);
         var context = new RunContext(runId, spec, submission.ModelConfig, RunPlan.SequenceLimitOf(spec, config));
-        _pool = new DevicePool(context, surroundings.Grains, _view, journal, surroundings.Time, surroundings.Log);
+        _pool = new DevicePool(context, Record.DataHash, surroundings.Grains, _view, journal, surroundings.Time, surroundings.Log);
         _partitions = new PartitionGroup(context, surroundings.Grains, journal, PersistAsync, surroundings.Log);
         _keeper = new CheckpointKeeper(surroundings.Grains, runId, Record.Instance, submission, surroundings.Time);
         await _view.OpenAsync();
         _data = await OpenDataAsync();
+        Record.DataHash = _data.Hash;
         _plan = new RunPlan(spec, config, RunData.Sets(_data));
         if (first) DataRemarks.Say(journal, _data, _plan);
 
@@ -123,10 +127,9 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         while (true)
         {
             await _pool!.UpdateAsync();
-            var silos = _view.Silos;
             var holders = _pool.Holders.Select(silo => silo.Name).ToArray();
-            if (holders.Length == 0 && silos.Any(silo => silo.IsDraining)) return Boundary.Evacuate;
-            await _partitions!.BalanceAsync(fence, silos.Select(silo => silo.Name).ToHashSet(StringComparer.Ordinal), holders, last);
+            if (IsLeaving) return Boundary.Evacuate;
+            await _partitions!.BalanceAsync(fence, _view.Names, holders, last);
             journal.Working(run, _pool.Ready);
             if (isToStop()) return Boundary.Stop;
             if (HasDevices(_plan!.Spec.MinDevices)) break;
@@ -152,14 +155,14 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
     }
 
     /// <summary>On every silo, lets go of what is not of these partitions and devices.</summary>
-    private Task TidyAsync(PartitionMap map, ImmutableArray<DeviceName> devices) => Task.WhenAll(_view.Silos.Select(async silo =>
+    private Task TidyAsync(PartitionMap map, ImmutableArray<DeviceName> devices) => Task.WhenAll(_view.Names.Select(async silo =>
     {
         try
         {
-            await surroundings.Grains.GetGrain<ISiloGrain>($"@{silo.Name}").TidyAsync(
+            await surroundings.Grains.GetGrain<ISiloGrain>($"@{silo}").TidyAsync(
                 Fence(0),
-                [.. map.Places.Where(place => place.Holders.Contains(silo.Name)).Select(place => place.Index)],
-                [.. devices.Where(device => device.Silo == silo.Name).Select(device => device.Device)]);
+                [.. map.Places.Where(place => place.Holders.Contains(silo)).Select(place => place.Index)],
+                [.. devices.Where(device => device.Silo == silo).Select(device => device.Device)]);
         }
         catch (Exception exception) when (CallFailure.IsLoss(exception))
         {
@@ -227,7 +230,7 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
     {
         await _pool!.UpdateAsync();
         if (first) await _pool.PreparedAsync();
-        await WaitForDevicesAsync(_plan!.Spec.MinDevices, evenToStop: false);
+        await WaitForDevicesAsync(_plan!.Spec.MinDevices);
         var progress = inventory.Progress ?? new TrainingProgress();
         var fence = Fence(progress.Step);
         bool fromSeed = inventory.Progress is null && _plan.Spec.Weights.Length == 0;
@@ -238,7 +241,7 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         {
             if (!fromSeed) await _keeper!.RestoreAsync(fence, _partitions.Map);
         }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
+        catch (Exception exception) when (CallFailure.IsLoss(exception) || exception is PartitionUnreachableException)
         {
             throw new PartitionsLostException($"a silo was lost while the parameters were restored: {exception.Message}");
         }
@@ -252,7 +255,7 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         _plan!,
         Record.Generation,
         _partitions!,
-        new StepDriver(runId, _plan!, _pool!, _partitions!, () => WaitForDevicesAsync(1, evenToStop: true), journal, surroundings.Metrics, surroundings.Time),
+        new StepDriver(runId, _plan!, _pool!, _partitions!, ReplenishAsync, journal, surroundings.Metrics, surroundings.Time),
         _keeper!,
         _pool!.Ready,
         inventory,
@@ -268,14 +271,30 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         : null;
 
     /// <summary>Waits until there are devices enough, or the run is to stop.</summary>
-    private async Task WaitForDevicesAsync(int needed, bool evenToStop)
+    private async Task WaitForDevicesAsync(int needed)
     {
-        while (!HasDevices(needed) && (evenToStop || !isToStop()))
+        while (!HasDevices(needed) && !isToStop())
         {
             await ChangeAsync();
             await _pool!.UpdateAsync();
+            _pool.CheckHope();
         }
     }
+
+    // In the middle of a step: its sums are lost with it if the run has to stop, and computed anew when it goes on.
+    private async Task ReplenishAsync(bool mayStop)
+    {
+        while (!HasDevices(1))
+        {
+            if (mayStop && (isToStop() || IsLeaving)) throw new StepAbandonedException();
+            await ChangeAsync();
+            await _pool!.UpdateAsync();
+            _pool.CheckHope();
+        }
+    }
+
+    // All that could hold what the run has are leaving.
+    private bool IsLeaving => _pool!.Holders.IsEmpty && _view.Silos.Any(silo => silo.IsDraining);
 
     private bool HasDevices(int needed)
     {

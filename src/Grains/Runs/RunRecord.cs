@@ -38,4 +38,7 @@ public sealed class RunRecord
     [Id(8)] public long RepeatedMicroBatches { get; set; }
 
     [Id(9)] public long ReplayedSteps { get; set; }
+
+    /// <summary>Hash of the data that the run goes on with; empty until a driver has seen them.</summary>
+    [Id(10)] public string DataHash { get; set; } = "";
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Diagnostics;
+using Orleans.Runtime;
 
 namespace GenSlmOrleans.Grains.Runs;
 
@@ -13,6 +14,7 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
     private readonly Dictionary<DeviceName, Queue<ShardRange>> _assigned = [];
     private readonly Dictionary<Task, Work> _running = [];
     private readonly Queue<ShardRange> _orphans = new();
+    private readonly List<ShardRange> _failed = [];
 
     /// <summary>A call to a device.</summary>
     private sealed class Work(DeviceName device, ShardRange shards, bool isYield)
@@ -88,7 +90,8 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
             }
 
             DropQueuesOfTheLost();
-            if (_running.Values.Any(work => !work.IsYield) || _orphans.Count == 0) return;
+            // A device that waits for another to give shards up is not idle: what comes of it is seen first.
+            if (_running.Count > 0 || _orphans.Count == 0) return;
             await replenish();
         }
     }
@@ -140,7 +143,23 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
             while (QueueOf(work.Device).TryDequeue(out var range)) orphans.Add(range);
             Orphan(work.Device, orphans, exception);
         }
+        catch (Exception exception) when (IsOfTheDevice(exception) && MayBeOfThisDeviceAlone(work.Shards))
+        {
+            journal.Warn($"{work.Device.Silo} {work.Device.Device} failed: {exception.Message.Split('\n')[0]}");
+            pool.Lose(work.Device);
+            _failed.Add(work.Shards);
+            Orphan(work.Device, [work.Shards, .. QueueOf(work.Device)], exception);
+            QueueOf(work.Device).Clear();
+        }
     }
+
+    // Not what the run itself, its data or its parameters are to blame for.
+    private static bool IsOfTheDevice(Exception exception) =>
+        exception is not (RunFailedException or RunInputException or SupersededException or PartitionUnreachableException);
+
+    // The same on another device is no fault of the device's.
+    private bool MayBeOfThisDeviceAlone(ShardRange shards) =>
+        pool.Ready.Length > 1 && !_failed.Any(range => range.First < shards.End && shards.First < range.End);
 
     private void DropQueuesOfTheLost()
     {
@@ -173,7 +192,8 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
         TimeoutException => "no answer",
         StaleMessageException => reason.Message,
         OperationCanceledException or ObjectDisposedException => "it is leaving",
-        _ => "its silo is gone",
+        OrleansException => "its silo is gone",
+        _ => "it failed",
     };
 
     private Queue<ShardRange> QueueOf(DeviceName device)

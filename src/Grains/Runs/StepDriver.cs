@@ -18,7 +18,7 @@ internal sealed record WindowOutcome(double TrainLoss, double GradientNorm, doub
 
 /// <summary>One optimizer step over the whole cluster (DESIGN §7), and one validation, whoever comes or goes meanwhile.</summary>
 internal sealed class StepDriver(
-    string runId, RunPlan plan, DevicePool pool, PartitionGroup partitions, Func<Task> replenish, RunJournal journal, ClusterMetrics metrics, TimeProvider time)
+    string runId, RunPlan plan, DevicePool pool, PartitionGroup partitions, Func<bool, Task> replenish, RunJournal journal, ClusterMetrics metrics, TimeProvider time)
 {
     private readonly Dictionary<DeviceName, ShardRange> _nothing = [];
     private readonly StepRecords _records = new(plan.Data);
@@ -81,10 +81,29 @@ internal sealed class StepDriver(
     /// <summary>The record that makes a step's gradient not finite; null when each by itself is.</summary>
     public async Task<NonFiniteRecord?> FindNonFiniteAsync(Fence fence)
     {
-        var shares = ShardPlacement.Shares(plan.Spec.Shards, pool.Ready);
-        var found = await Task.WhenAll(shares.Select(share => pool.Grain(new DeviceName(share.Silo, share.Device))
-            .FindNonFiniteAsync(new WindowRequest(fence, new ShardRange(share.FirstShard, share.EndShard), partitions.Map, Again: true))));
-        return found.FirstOrDefault(record => record is not null);
+        while (true)
+        {
+            if (pool.Ready.IsEmpty) await replenish(false);
+            var shares = ShardPlacement.Shares(plan.Spec.Shards, pool.Ready);
+            var asked = shares.Select(share => (Device: new DeviceName(share.Silo, share.Device), Shards: new ShardRange(share.FirstShard, share.EndShard)))
+                .Select(work => (work.Device, Answer: pool.Grain(work.Device).FindNonFiniteAsync(new WindowRequest(fence, work.Shards, partitions.Map, Again: true)))).ToArray();
+            NonFiniteRecord? found = null;
+            bool lost = false;
+            foreach (var (device, answer) in asked)
+            {
+                try
+                {
+                    found ??= await answer;
+                }
+                catch (Exception exception) when (CallFailure.IsLoss(exception))
+                {
+                    pool.Lose(device);
+                    lost = true;
+                }
+            }
+
+            if (found is not null || !lost) return found;
+        }
     }
 
     /// <summary>Mean loss of the counted tokens of the validation set with the parameters after <c>fence.Step</c>, summed in batch order.</summary>
@@ -112,7 +131,7 @@ internal sealed class StepDriver(
 
             if (running.Count == 0)
             {
-                await replenish();
+                await replenish(false);
                 continue;
             }
 
@@ -151,7 +170,7 @@ internal sealed class StepDriver(
                 inFlight,
                 (device, range) => pool.Grain(device).AccumulateAsync(new WindowRequest(fence, range, partitions.Map, again)),
                 device => pool.Grain(device).YieldAsync(fence.Step),
-                replenish);
+                () => replenish(true));
         }
         catch (PartitionUnreachableException)
         {

@@ -32,6 +32,9 @@ internal sealed record RunSurroundings(
 /// </summary>
 internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
 {
+    private static readonly TimeSpan QueuePatience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan QueuePause = TimeSpan.FromMilliseconds(200);
+
     private readonly RunSubmission _submission = surroundings.Record.Submission!;
     private readonly TimeProvider _time = surroundings.Time;
     private RunPreparation? _preparation;
@@ -43,7 +46,7 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
 
     public RunJournal Journal { get; } = new(runId, surroundings);
 
-    /// <summary>Whether a later driver has taken over.</summary>
+    /// <summary>Whether a later driver has taken over, or is to.</summary>
     public bool IsSuperseded { get; private set; }
 
     private RunRecord Record => surroundings.Record;
@@ -89,12 +92,13 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
         try
         {
             if (_preparation is not null) await _preparation.ReleaseAsync();
-            await surroundings.Grains.GetGrain<IRunQueueGrain>(IRunQueueGrain.Key).LeaveAsync(runId);
         }
         catch (Exception exception)
         {
             surroundings.Log.ReleaseFailed(exception, runId);
         }
+
+        await LeaveQueueAsync(surroundings.Grains, runId, surroundings.Time, surroundings.Log);
 
         try
         {
@@ -104,7 +108,29 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
         }
         catch (Exception exception)
         {
+            // It has ended and nobody will know: the next driver finds out how again.
+            IsSuperseded = true;
             surroundings.Log.ReleaseFailed(exception, runId);
+        }
+    }
+
+    /// <summary>Gives a run's devices back. Until the queue knows, no other run gets them, so it is told again and again.</summary>
+    public static async Task LeaveQueueAsync(IGrainFactory grains, string runId, TimeProvider time, ILogger log)
+    {
+        long start = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await grains.GetGrain<IRunQueueGrain>(IRunQueueGrain.Key).LeaveAsync(runId);
+                return;
+            }
+            catch (Exception exception)
+            {
+                log.ReleaseFailed(exception, runId);
+                if (!CallFailure.IsLoss(exception) || time.GetElapsedTime(start) > QueuePatience) return;
+                await Task.Delay(QueuePause, time);
+            }
         }
     }
 #pragma warning restore CA1031
@@ -168,7 +194,15 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
             }
 
             double seconds = before + _time.GetElapsedTime(began).TotalSeconds;
-            await StepAsync(run, seconds, () => before + _time.GetElapsedTime(began).TotalSeconds);
+            try
+            {
+                await StepAsync(run, seconds, () => before + _time.GetElapsedTime(began).TotalSeconds);
+            }
+            catch (StepAbandonedException)
+            {
+                continue;
+            }
+
             if (run.Plan.ValidatesAfter(_progress.Step)) await ValidateAsync(run);
         }
     }
@@ -244,9 +278,10 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
         var run = _run!;
         if (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly)
         {
-            var (state, word) = Record.Wish == RunWish.Cancel ? (RunState.Cancelled, "cancelled") : (RunState.Paused, "paused");
             await ConcludeAsync(() =>
             {
+                // Cancelled while it was pausing, it is cancelled.
+                var (state, word) = Record.Wish == RunWish.Cancel ? (RunState.Cancelled, "cancelled") : (RunState.Paused, "paused");
                 Journal.Note($"{word} after step {_progress.Step}");
                 Journal.Enter(state);
             });

@@ -24,12 +24,15 @@ public sealed class TrainingRunGrain(
     private const string ReminderName = "awake";
     private static readonly TimeSpan ReminderPeriod = TimeSpan.FromSeconds(30);
 
+    private Task _writing = Task.CompletedTask;
     private TrainingRun? _run;
     private Task _living = Task.CompletedTask;
 
     public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
         if (record.State is { Submission: not null, Final: null }) await DriveAsync();
+        // Its last driver may have died between its last word and giving its devices back.
+        else if (record.State.Final is not null) _ = TrainingRun.LeaveQueueAsync(GrainFactory, this.GetPrimaryKeyString(), time, log);
     }
 
     public async Task StartAsync(RunSubmission submission)
@@ -77,7 +80,7 @@ public sealed class TrainingRunGrain(
         if (record.State.Final?.State == RunState.Cancelled) throw new RunInputException($"Run {this.GetPrimaryKeyString()} was cancelled, for good.");
         if (record.State.Final?.State == RunState.Completed) throw new RunInputException($"Run {this.GetPrimaryKeyString()} is completed; there is nothing to go on with.");
         record.State.Submission = submission with { Resume = true };
-        (record.State.Wish, record.State.Final) = (RunWish.Run, null);
+        (record.State.Wish, record.State.Final, record.State.DataHash) = (RunWish.Run, null, "");
         await DriveAsync();
     }
 
@@ -157,8 +160,12 @@ public sealed class TrainingRunGrain(
         await WriteAsync();
     }
 
-    private async Task WriteAsync()
+    // One after the other: of two writes at once the second would be taken for another activation's.
+    private Task WriteAsync() => _writing = WriteAsync(after: _writing);
+
+    private async Task WriteAsync(Task after)
     {
+        await Task.WhenAny(after);
         try
         {
             await PatientStorage.DoAsync(record.WriteStateAsync, time);
