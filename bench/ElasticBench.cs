@@ -85,7 +85,7 @@ internal static class ElasticBench
     {
         var program = Measurement.InCheckout(Plot);
         if (!File.Exists(program)) throw new UsageException($"{program} is not there; build bench/Plot in Release first, as bench/run does.");
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, csv, png]) { RedirectStandardError = true })!;
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, csv, png]) { UseShellExecute = false, RedirectStandardError = true })!;
         var errors = await process.StandardError.ReadToEndAsync(cancellation);
         await process.WaitForExitAsync(cancellation);
         if (process.ExitCode != 0) throw new InvalidOperationException($"The picture was not drawn: {errors}");

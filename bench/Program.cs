@@ -37,3 +37,8 @@ catch (UsageException exception)
     await Console.Error.WriteLineAsync(exception.Message);
     return 2;
 }
+catch (OperationCanceledException)
+{
+    // Ctrl-C, in a bench that has ended its processes first.
+    return 130;
+}
