@@ -30,7 +30,7 @@ internal static class DeterminismBench
             Model = name,
             Shards = shardCount,
             AccumulationSteps = options.Number("accumulation-steps", 10),
-            SeqLength = options.Number("seq-length", 128),
+            SeqLength = options.Number("seq-length", 256),
             ValFraction = 0,
             // One for libraries to load and pages to be touched.
             MaxSteps = rounds + 1,
