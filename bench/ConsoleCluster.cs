@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using GenSlmOrleans.Client;
 using GenSlmOrleans.Client.Commands;
 using GenSlmOrleans.Client.Local;
@@ -81,9 +80,11 @@ internal sealed class ConsoleCluster : IAsyncDisposable
     /// <summary>Ends all its processes.</summary>
     public async ValueTask DisposeAsync()
     {
-        await GenSlmConsole.RunAsync(CancellationToken.None, "down", "--grace", 0.ToString(CultureInfo.InvariantCulture), "--forget");
+        await GenSlmConsole.RunAsync(CancellationToken.None, "down", "--grace", "0", "--forget");
         foreach (var silo in _silos)
         {
+            // One that had not joined yet is not known to 'down'; it ends with its console.
+            silo.Kill();
             await silo.WaitForExitAsync();
             silo.Dispose();
         }

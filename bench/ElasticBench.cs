@@ -41,9 +41,22 @@ internal static class ElasticBench
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         Console.WriteLine($"{workload}\nlogs are in {folder}");
-        await MeasureAsync(workload, stepsOfPhase, folder, output, interruption.Token);
-        // Kept, with the logs, where something went wrong.
-        Directory.Delete(folder, recursive: true);
+        // Kept where something went wrong that the logs may explain.
+        bool isKept = true;
+        try
+        {
+            await MeasureAsync(workload, stepsOfPhase, folder, output, interruption.Token);
+            isKept = false;
+        }
+        catch (Exception exception) when (exception is UsageException or OperationCanceledException)
+        {
+            isKept = false;
+            throw;
+        }
+        finally
+        {
+            if (!isKept) Directory.Delete(folder, recursive: true);
+        }
     }
 
     private static async Task MeasureAsync(ElasticWorkload workload, int stepsOfPhase, string folder, string output, CancellationToken cancellation)
