@@ -6,6 +6,7 @@ namespace GenSlmOrleans.Bench;
 internal static class Measurement
 {
     private const string Sample = "samples/influenza.fasta";
+    private const string RealSequences = "../shared/data/h3n2_ha_cds.fasta";
 
     /// <summary>How long <paramref name="work"/> takes, in seconds.</summary>
     public static double Seconds(Action work)
@@ -32,4 +33,11 @@ internal static class Measurement
 
     /// <summary>The sample that comes with the code.</summary>
     public static string SampleFasta() => InCheckout(Sample);
+
+    /// <summary>Real sequences where they are, else the sample, whose records are short.</summary>
+    public static string DefaultFasta()
+    {
+        var real = InCheckout(RealSequences);
+        return File.Exists(real) ? real : SampleFasta();
+    }
 }

@@ -27,13 +27,11 @@ internal sealed record Workload(string Fasta, string ModelName, int Steps, int T
 /// <summary>The real console and silo beside a loop over the same batches in one process.</summary>
 internal static class OverheadBench
 {
-    private const string RealSequences = "../shared/data/h3n2_ha_cds.fasta";
-
     public static async Task RunAsync(Options options)
     {
         int rounds = options.Number("rounds", 2);
         var workload = new Workload(
-            options.Text("fasta") ?? DefaultFasta(),
+            options.Text("fasta") ?? Measurement.DefaultFasta(),
             options.Text("model") ?? "genslm_25M_patric",
             // Libraries load and pages are touched in the first step of either.
             options.Number("steps", 2) + 1,
@@ -73,10 +71,4 @@ internal static class OverheadBench
     private static double Speed(StepTime step) => step.Tokens / step.Seconds;
 
     private static double Speed(IReadOnlyCollection<StepTime> steps) => steps.Sum(step => step.Tokens) / steps.Sum(step => step.Seconds);
-
-    private static string DefaultFasta()
-    {
-        var real = Measurement.InCheckout(RealSequences);
-        return File.Exists(real) ? real : Measurement.SampleFasta();
-    }
 }

@@ -1,6 +1,6 @@
 using GenSlmOrleans.Bench;
 
-const string Usage = "Expected 'bench overhead', 'bench tokenize', 'bench adam' or 'bench weights', each with options as bench/README.md lists them.";
+const string Usage = "Expected 'bench adam', 'bench tokenize', 'bench overhead', 'bench determinism', 'bench elastic' or 'bench weights', each with options as bench/README.md lists them.";
 try
 {
     switch (args.FirstOrDefault())
@@ -20,6 +20,12 @@ try
         case "overhead":
             await OverheadBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "rounds", "steps", "threads"));
             return 0;
+        case "determinism":
+            await DeterminismBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "rounds", "shards", "devices", "accumulation-steps", "seq-length"));
+            return 0;
+        case "elastic":
+            await ElasticBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "threads", "steps", "total-steps", "seq-length", "output"));
+            return 0;
         case null:
             throw new UsageException($"No bench is named. {Usage}");
         case var unknown:
@@ -30,4 +36,9 @@ catch (UsageException exception)
 {
     await Console.Error.WriteLineAsync(exception.Message);
     return 2;
+}
+catch (OperationCanceledException)
+{
+    // Ctrl-C, in a bench that has ended its processes first.
+    return 130;
 }

@@ -15,7 +15,7 @@ public sealed class DependencyTests
     [InlineData("Silo", "Grains")]
     [InlineData("Client", "Abstractions", "Formats", "Genomics")]
     public void A_project_uses_what_the_design_says(string project, params string[] expected) =>
-        Assert.Equal(expected, References(project).Order(StringComparer.Ordinal));
+        Assert.Equal(expected, References($"src/{project}").Order(StringComparer.Ordinal));
 
     [Fact]
     public void All_source_projects_are_known_here_and_all_projects_are_in_the_solution()
@@ -36,6 +36,15 @@ public sealed class DependencyTests
         Assert.Equal(["src/Model/Model.csproj"], Repository.Files(".csproj").Where(path => Repository.Text(path).Contains("Torch.props")));
     }
 
+    // SkiaSharp's native library and libtorch in one process end it.
+    [Fact]
+    public void What_draws_is_a_program_without_torch()
+    {
+        Assert.Equal(["bench/Plot/Plot.csproj"], Repository.Files(".csproj").Where(path => Repository.Text(path).Contains("Include=\"ScottPlot")));
+        Assert.Equal(["Formats"], References("bench/Plot"));
+        Assert.DoesNotContain(Repository.Files(".csproj"), path => Repository.Text(path).Contains("Plot.csproj"));
+    }
+
     [Fact]
     public void Nothing_outside_the_model_names_a_tensor()
     {
@@ -50,7 +59,7 @@ public sealed class DependencyTests
         Repository.Files(".csproj", "Torch.props"),
         path => Assert.DoesNotContain(XDocument.Parse(Repository.Text(path)).Descendants("PackageReference"), package => package.Attribute("Version") is not null));
 
-    private static IEnumerable<string> References(string project) => XDocument.Parse(Repository.Text($"src/{project}/{project}.csproj"))
+    private static IEnumerable<string> References(string folder) => XDocument.Parse(Repository.Text($"{folder}/{Path.GetFileName(folder)}.csproj"))
         .Descendants("ProjectReference")
         .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value));
 }
