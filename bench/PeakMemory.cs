@@ -14,6 +14,12 @@ internal static class PeakMemory
     /// <summary>The bench under which <see cref="Measure"/> is called.</summary>
     public const string Child = "weights-memory";
 
+    /// <summary>Resident memory of this process, in bytes; 0 on systems other than Linux.</summary>
+    public static long Resident => OperatingSystem.IsLinux() ? Status("VmRSS") : 0;
+
+    /// <summary>The most that <see cref="Resident"/> ever was.</summary>
+    public static long ResidentPeak => OperatingSystem.IsLinux() ? Status("VmHWM") : 0;
+
     /// <summary>Measures loading and converting each file, and prints a line for each.</summary>
     public static void Report(string folder, string model, IEnumerable<string> names)
     {

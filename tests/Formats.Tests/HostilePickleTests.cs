@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using GenSlmOrleans.Fuzzing;
 using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
