@@ -13,6 +13,9 @@ internal static class TokenStoreWriter
 {
     private const int FlushSizeBytes = 1 << 20;
 
+    // Whole groups of three: a long record is tokenised piece by piece, to the same tokens.
+    private const int PieceLength = 3 << 18;
+
     /// <summary>Writes the store of <paramref name="fastaPath"/> to a new file, flushed to the disk, and returns the hash of the FASTA's bytes.</summary>
     /// <exception cref="FastaException">The FASTA file is missing or malformed; the new file is not whole.</exception>
     public static UInt128 Write(string fastaPath, string path, CancellationToken ct)
@@ -22,12 +25,12 @@ internal static class TokenStoreWriter
         using var tokenEnds = new Spill(path + ".token-ends");
         using var headerEnds = new Spill(path + ".header-ends");
         using var headers = new Spill(path + ".headers");
-        var tokens = new ArrayBufferWriter<byte>(2 * FlushSizeBytes);
+        var tokens = new ArrayBufferWriter<byte>(FlushSizeBytes + PieceLength + 1);
         var total = default(TokenStoreLayout);
         foreach (var record in FastaReader.Read(source, fastaPath))
         {
             if (total.RecordCount == int.MaxValue) throw new FastaException($"{fastaPath} line {record.LineNumber}: more than {int.MaxValue:N0} records; split the file.");
-            var counts = CodonTokenizer.Tokenize(record.Sequence.Span, tokens);
+            var counts = Tokenize(record.Sequence.Span, tokens, output);
             total = total with
             {
                 RecordCount = total.RecordCount + 1,
@@ -39,9 +42,6 @@ internal static class TokenStoreWriter
             };
             tokenEnds.Add(total.TokenCount);
             headerEnds.Add(headers.Add(record.Header));
-            if (tokens.WrittenCount < FlushSizeBytes) continue;
-            output.Write(tokens.WrittenSpan);
-            tokens.ResetWrittenCount();
         }
 
         output.Write(tokens.WrittenSpan);
@@ -52,6 +52,20 @@ internal static class TokenStoreWriter
         var hash = source.HashToEnd();
         output.Finish(total with { HeaderTextSizeBytes = headers.SizeBytes, SourceHash = hash });
         return hash;
+    }
+
+    private static TokenizedRecord Tokenize(ReadOnlySpan<byte> sequence, ArrayBufferWriter<byte> tokens, CheckedOutput output)
+    {
+        var total = default(TokenizedRecord);
+        for (int place = 0; place < sequence.Length; place += PieceLength)
+        {
+            total += CodonTokenizer.Tokenize(sequence.Slice(place, Math.Min(PieceLength, sequence.Length - place)), tokens);
+            if (tokens.WrittenCount < FlushSizeBytes) continue;
+            output.Write(tokens.WrittenSpan);
+            tokens.ResetWrittenCount();
+        }
+
+        return total;
     }
 
     /// <summary>What follows the head, hashed on the way; the head is written last.</summary>

@@ -170,6 +170,7 @@ public sealed class GzipFastaTarget : FastaTarget
     // A member's head with optional fields, some of them longer than the file.
     private static byte[] WithHead(Random random, byte[] member)
     {
+        if (member.Length < 10) return member;
         var head = member[..10];
         head[3] = (byte)(random.Next(4) == 0 ? random.Next(256) : random.Next(32) & ~2);
         var fields = new List<byte>();

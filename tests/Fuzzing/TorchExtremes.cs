@@ -33,8 +33,33 @@ internal static class TorchExtremes
     [
         ("200,000 entries", () => ZipMutation.Write([.. Enumerable.Range(0, 200_000).Select(i => ($"a/data/{i}", Array.Empty<byte>()))], zip64: true)),
         ("entries with long names", () => ZipMutation.Write([.. Enumerable.Range(0, 500).Select(i => ($"{i}{new string('n', 65_000)}", Array.Empty<byte>()))], zip64: true)),
+        ("a directory that is all names", () => DirectoryOfNames(480, 65_000)),
         ("entries with many slashes", () => ZipMutation.Write([.. Enumerable.Range(0, 200).Select(i => ($"{i}{new string('/', 65_000)}", Array.Empty<byte>()))], zip64: true)),
     ];
+
+    // All entries share one local header, so that the file is its directory and nothing else.
+    private static byte[] DirectoryOfNames(int count, int length)
+    {
+        var one = ZipMutation.Write([("a", [])], zip64: false);
+        const int LocalLength = 31, CentralLength = 46;
+        var archive = new MemoryStream();
+        archive.Write(one.AsSpan(0, LocalLength));
+        for (int i = 0; i < count; i++)
+        {
+            var entry = new byte[CentralLength + length];
+            one.AsSpan(LocalLength, CentralLength).CopyTo(entry);
+            BinaryPrimitives.WriteUInt16LittleEndian(entry.AsSpan(28), (ushort)length);
+            entry.AsSpan(CentralLength).Fill((byte)'n');
+            Encoding.ASCII.GetBytes($"{i}").CopyTo(entry.AsSpan(CentralLength));
+            archive.Write(entry);
+        }
+
+        var end = one.AsSpan(one.Length - 22).ToArray();
+        BinaryPrimitives.WriteUInt16LittleEndian(end.AsSpan(10), (ushort)count);
+        BinaryPrimitives.WriteInt32LittleEndian(end.AsSpan(12), (int)archive.Length - LocalLength);
+        archive.Write(end);
+        return archive.ToArray();
+    }
 
     private static byte[] Repeat(ReadOnlySpan<byte> piece, int times, ReadOnlySpan<byte> before = default)
     {
