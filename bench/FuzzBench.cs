@@ -13,8 +13,8 @@ internal static class FuzzBench
         var targets = Targets(options.Text("target"));
         if (options.Text("case") is not null) return Repeat(targets, seed, options.Number("case", 1));
         var folder = Directory.CreateTempSubdirectory("genslm-fuzz-").FullName;
-        Console.WriteLine($"{cases:N0} cases, seed {seed}; {PeakMemory.Resident / 1e6:F0} MB resident before");
-        Console.WriteLine($"{"target",-14} {"cases",8} {"accepted",9} {"refused",9} {"a second",9} {"slowest",10} {"most memory",12}");
+        Console.WriteLine($"{cases:N0} cases, seed {seed}; limits: {FuzzRun.MostTime.TotalSeconds:F0} s of processor time, memory of twice the file and 64 MB");
+        Console.WriteLine($"{"target",-14} {"cases",8} {"accepted",9} {"refused",9} {"a second",9} {"slowest",10} {"most held",12} {"resident",11}");
         bool found = false;
         for (int i = 0; i < targets.Count; i++)
         {
@@ -22,7 +22,6 @@ internal static class FuzzBench
             found |= RunTarget(targets[i], folder, seed, share);
         }
 
-        Console.WriteLine($"{PeakMemory.ResidentPeak / 1e6:F0} MB resident at most, the extremes' files and the bench's own checks included");
         if (!found) Directory.Delete(folder, recursive: true);
         return found ? 1 : 0;
     }
@@ -32,20 +31,22 @@ internal static class FuzzBench
         var own = Directory.CreateDirectory(Path.Combine(folder, target.Name)).FullName;
         var extremes = new FuzzSession(target, own, seed);
         extremes.RunExtremes();
-        Report($"{target.Name} (max)", extremes, null);
+        Report($"{target.Name} (max)", extremes, null, null);
         Directory.Delete(own, recursive: true);
         Directory.CreateDirectory(own);
         var session = new FuzzSession(target, own, seed);
+        long before = PeakMemory.StartPeak();
         var watch = Stopwatch.StartNew();
         session.RunCases(0, cases);
-        Report(target.Name, session, watch.Elapsed);
+        Report(target.Name, session, watch.Elapsed, PeakMemory.ResidentPeak - before);
         foreach (var finding in extremes.Findings.Concat(session.Findings)) Save(target, finding, folder, seed);
         return extremes.Findings.Count + session.Findings.Count > 0;
     }
 
-    private static void Report(string name, FuzzSession session, TimeSpan? time) => Console.WriteLine(
+    private static void Report(string name, FuzzSession session, TimeSpan? time, long? residentRise) => Console.WriteLine(
         $"{name,-14} {session.Count,8:N0} {session.Accepted,9:N0} {session.Refused,9:N0} {(time is { } taken ? (session.Count / taken.TotalSeconds).ToString("N0") : ""),9} " +
-        $"{session.Slowest.TotalMilliseconds,7:F0} ms {session.LargestBytes / 1e6,9:F1} MB");
+        $"{session.Slowest.TotalMilliseconds,7:F0} ms {session.LargestBytes / 1e6,9:F1} MB" +
+        (residentRise is { } rise ? $" {rise / 1e6,8:F1} MB" : ""));
 
     private static void Save(FuzzTarget target, FuzzFinding finding, string folder, int seed)
     {
@@ -63,7 +64,7 @@ internal static class FuzzBench
         var folder = Directory.CreateTempSubdirectory("genslm-fuzz-").FullName;
         var session = new FuzzSession(target, folder, seed);
         session.RunCases(number, 1);
-        Report(target.Name, session, null);
+        Report(target.Name, session, null, null);
         foreach (var finding in session.Findings) Save(target, finding, folder, seed);
         return session.Findings.Count > 0 ? 1 : 0;
     }

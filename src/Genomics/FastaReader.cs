@@ -19,15 +19,18 @@ public static class FastaReader
     /// <summary>Bytes of one header line at most; what is longer is no header.</summary>
     internal const int MaximumHeaderSizeBytes = 1 << 20;
 
-    // Of a gzip file, which can unpack to a thousand times its size. Sequences with their line ends come to a hundred at most,
-    // whatever repeats in them: deflate looks back 32 kB only, and far references take two bytes or more.
-    internal const int MaximumUnpackedRatio = 200;
+    // Of a gzip file, which can unpack to a thousand times its size. Sequences come to four or five times, and to less than a
+    // hundred where nearly the same record follows again and again: a reference to the one before takes two bytes or more.
+    internal const int MaximumUnpackedRatio = 100;
     internal const int UnpackedAllowanceBytes = 4 << 20;
 
     // Letters that a record of a gzip file may have beyond the bytes of the file so far: the whole genome of a bacterium.
     internal const int RecordAllowance = 16 << 20;
 
     private const int LongestQuotation = 120;
+
+    // All control characters but the tab.
+    private static readonly SearchValues<byte> s_notInHeaders = SearchValues.Create([.. Enumerable.Range(0, 0x20).Append(0x7f).Where(value => value != '\t').Select(value => (byte)value)]);
 
     private const int BufferSizeBytes = 1 << 18;
 
@@ -74,8 +77,12 @@ public static class FastaReader
         foreach (var record in new Parser(members ?? whole, members, name).Records()) yield return record;
     }
 
-    // A header can be a megabyte long, and have tabs.
-    private static string Quote(string header) => $"'{(header.Length > LongestQuotation ? header[..LongestQuotation] + "…" : header).Replace('\t', ' ')}'";
+    // A header can be a megabyte long, and have tabs and what UTF-8 has beyond ASCII for controlling a terminal.
+    private static string Quote(string header)
+    {
+        var shown = header.Length > LongestQuotation ? header[..LongestQuotation] + "…" : header;
+        return $"'{string.Concat(shown.Select(letter => char.IsControl(letter) || char.IsSurrogate(letter) ? ' ' : letter))}'";
+    }
 
     /// <summary>The state of one pass over a file.</summary>
     private sealed class Parser(Stream content, GzipMembers? packed, string name)
@@ -204,9 +211,8 @@ public static class FastaReader
         private void EndHeader()
         {
             var bytes = _headerBytes.WrittenSpan.TrimEnd((byte)'\r');
-            int control = bytes.IndexOfAnyInRange((byte)0, (byte)0x1f);
-            if (control >= 0 && bytes[control] != '\t')
-                throw new FastaException($"{name} line {_line}: found byte 0x{bytes[control]:x2} in a header, which is not text; expected FASTA, plain or gzipped.");
+            int control = bytes.IndexOfAny(s_notInHeaders);
+            if (control >= 0) throw new FastaException($"{name} line {_line}: found byte 0x{bytes[control]:x2} in a header, which is not text; expected FASTA, plain or gzipped.");
             _header = Encoding.UTF8.GetString(bytes).Trim();
         }
 

@@ -64,6 +64,7 @@ public class FastaTarget : FuzzTarget
             index++;
         }
 
+        FuzzFindingException.ThrowUnless(!expected.Exists(record => record.Header.Any(letter => letter < ' ' && letter != '\t')), "A header has control characters.");
         FuzzFindingException.ThrowUnless(index == store.RecordCount && total == store.TokenCount, $"The store counts {store.TokenCount} tokens; there are {total}.");
         FuzzFindingException.ThrowUnless(FastaFingerprint.Of(path) == new FastaFingerprint(store.SourceHash, index), "The fingerprint is not the store's.");
     }

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace GenSlmOrleans.Fuzzing;
 
 /// <summary>What a case did.</summary>
@@ -110,8 +108,6 @@ public sealed class FuzzRun(FuzzTarget target, string folder)
     {
         if (!message.Contains(folder, StringComparison.Ordinal)) return $"The refusal names no file: {message}";
         if (message.Length > folder.Length + LongestSentence) return $"The refusal has {message.Length} characters.";
-        int control = message.AsSpan().IndexOfAnyInRange('\0', '\x1f');
-        if (control >= 0) return $"The refusal has the control character 0x{(int)message[control]:x2}: {Encoding.ASCII.GetString(Encoding.ASCII.GetBytes(message))}";
-        return null;
+        return message.Any(char.IsControl) ? $"The refusal has control characters: {string.Concat(message.Select(letter => char.IsControl(letter) ? $"<{(int)letter:x2}>" : letter.ToString()))}" : null;
     }
 }

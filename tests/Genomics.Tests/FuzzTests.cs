@@ -29,7 +29,7 @@ public class FuzzTests
 
     [Fact]
     public void A_gzip_bomb_is_refused_before_it_fills_memory_or_time() =>
-        Assert.Contains("unpacks to more than 200 times its size", Refusal(Gzip(">a\n", new string('A', 5000) + "\n>b\n", 10_000)));
+        Assert.Contains("unpacks to more than 100 times its size", Refusal(Gzip(">a\n", new string('A', 5000) + "\n>b\n", 10_000)));
 
     [Fact]
     public void A_record_far_longer_than_its_gzip_file_is_refused()
@@ -42,6 +42,7 @@ public class FuzzTests
     public void A_header_in_a_refusal_is_cut_and_has_no_tabs()
     {
         Assert.Contains("record 'a b'", Refusal(">a\tb\n>c\nA\n"u8.ToArray()));
+        Assert.Contains("record 'a b'", Refusal(">a\u009bb\n>c\nA\n"u8.ToArray()));
         Assert.InRange(Refusal(Encoding.ASCII.GetBytes($">{new string('x', 100_000)}\n")).Length, 100, 600);
     }
 
