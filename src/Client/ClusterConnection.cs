@@ -28,12 +28,17 @@ internal sealed class ClusterConnection : IAsyncDisposable
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly IHost _host;
+    private readonly GatewayPulse _pulse;
 
-    private ClusterConnection(IHost host) => _host = host;
+    private ClusterConnection(IHost host, GatewayList gateways)
+    {
+        _host = host;
+        _pulse = new GatewayPulse(Grains, gateways);
+    }
 
     public IGrainFactory Grains => _host.Services.GetRequiredService<IClusterClient>();
 
-    /// <summary>Connects to those of the gateways that answer; goes over to others when they are lost.</summary>
+    /// <summary>Connects to one of the gateways that answers; goes over to another when it is lost or does not answer any more.</summary>
     /// <param name="known">All gateways that may be there; asked again and again.</param>
     /// <param name="cluster">The cluster's name.</param>
     /// <param name="cancellation">Gives up.</param>
@@ -55,6 +60,7 @@ internal sealed class ClusterConnection : IAsyncDisposable
             var began = Stopwatch.GetTimestamp();
             client.UseConnectionRetryFilter(async (_, attempts) =>
             {
+                gateways.Leave();
                 if (gateways.IsEmpty && Stopwatch.GetElapsedTime(began) > AbsenceTimeout) return false;
                 await Task.Delay(RetryInterval, attempts);
                 return true;
@@ -64,7 +70,7 @@ internal sealed class ClusterConnection : IAsyncDisposable
         try
         {
             await host.StartAsync(deadline.Token);
-            return new ClusterConnection(host);
+            return new ClusterConnection(host, gateways);
         }
         catch (Exception exception) when (!cancellation.IsCancellationRequested && exception is OperationCanceledException or ConnectionFailedException or OrleansException)
         {
@@ -85,6 +91,7 @@ internal sealed class ClusterConnection : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await _pulse.DisposeAsync();
         // Takes leave of the gateway; one that is gone is not waited for.
         using var patience = new CancellationTokenSource(LeaveTimeout);
         try

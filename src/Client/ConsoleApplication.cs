@@ -74,7 +74,7 @@ internal static class ConsoleApplication
             return $"'{token}' is one argument too many; '{command} --help' shows what is expected.";
         }
 
-        if (parsed.CommandResult.Command is RootCommand) return "No command was given; 'genslm train FASTA' trains, 'genslm --help' lists all.";
+        if (parsed.CommandResult.Command is RootCommand) return "No command was given; 'genslm train FILE' trains, 'genslm --help' lists all.";
         return parsed.CommandResult.Command.Action is null
             ? $"{command} needs to know what; expected '{string.Join("' or '", subcommands.Select(subcommand => $"{command} {subcommand}"))}'."
             : $"{parsed.Errors[0].Message} '{command} --help' shows what is expected.";

@@ -6,30 +6,56 @@ using Orleans.Runtime;
 namespace GenSlmOrleans.Client;
 
 /// <summary>
-/// The gateways of a cluster that take connections at the moment. Silos come and go, and a client that is offered one that
-/// has gone spends its time on it.
+/// The gateway a client uses: of all that may be there, one that takes connections and answers. One and not all of them, so that
+/// a client that gets no answer knows whom to leave; Orleans closes its connection to a gateway that is not listed any more.
 /// </summary>
 /// <param name="known">All gateways that may be there; asked each time.</param>
 internal sealed class GatewayList(Func<IReadOnlyList<IPEndPoint>> known) : IGatewayListProvider
 {
     private static readonly TimeSpan AcceptTimeout = TimeSpan.FromSeconds(2);
 
+    private readonly Lock _gate = new();
+    private readonly Dictionary<IPEndPoint, long> _left = [];
+    private IPEndPoint? _current;
+
     /// <summary>Whether none of them took a connection when they were last tried.</summary>
     public bool IsEmpty { get; private set; } = true;
 
-    public TimeSpan MaxStaleness { get; } = TimeSpan.FromSeconds(5);
+    public TimeSpan MaxStaleness { get; } = TimeSpan.FromSeconds(1);
 
     public bool IsUpdatable => true;
 
     public Task InitializeGatewayListProvider() => Task.CompletedTask;
 
+    /// <summary>The current gateway does not answer: the next one asked for is another, if there is one.</summary>
+    public void Leave()
+    {
+        lock (_gate)
+        {
+            if (_current is not null) _left[_current] = TimeProvider.System.GetTimestamp();
+            _current = null;
+        }
+    }
+
     public async Task<IList<Uri>> GetGateways()
     {
+        foreach (var gateway in InOrderOfTrust())
+        {
+            if (!await AcceptsAsync(gateway)) continue;
+            lock (_gate) _current = gateway;
+            IsEmpty = false;
+            return [SiloAddress.New(gateway, 0).ToGatewayUri()];
+        }
+
+        IsEmpty = true;
+        return [];
+    }
+
+    // The one in use, then those that have never been left, then those left longest ago.
+    private IPEndPoint[] InOrderOfTrust()
+    {
         var gateways = known();
-        var accepting = await Task.WhenAll(gateways.Select(AcceptsAsync));
-        IList<Uri> open = [.. gateways.Where((_, i) => accepting[i]).Select(gateway => SiloAddress.New(gateway, 0).ToGatewayUri())];
-        IsEmpty = open.Count == 0;
-        return open;
+        lock (_gate) return [.. gateways.OrderBy(gateway => gateway.Equals(_current) ? -1 : _left.GetValueOrDefault(gateway))];
     }
 
     private static async Task<bool> AcceptsAsync(IPEndPoint gateway)

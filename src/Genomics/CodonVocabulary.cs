@@ -13,6 +13,8 @@ public static class CodonVocabulary
     /// <summary>[PAD].</summary>
     public const byte PadId = 3;
 
+    // The last of the ids that are no codons.
+    private const byte MaskId = 4;
     private const byte NotABase = 0xff;
 
     /// <summary>The words by id.</summary>
@@ -34,6 +36,19 @@ public static class CodonVocabulary
 
     /// <summary>The word with an id.</summary>
     public static string Word(int id) => Words[id];
+
+    /// <summary>The letters of tokens, three each, NNN for what is no codon.</summary>
+    internal static byte[] Letters(ReadOnlySpan<byte> tokens)
+    {
+        var letters = new byte[3 * tokens.Length];
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            var word = tokens[i] > MaskId ? Words[tokens[i]] : "NNN";
+            for (int place = 0; place < 3; place++) letters[(3 * i) + place] = (byte)word[place];
+        }
+
+        return letters;
+    }
 
     private static byte[] MakeBaseBits()
     {

@@ -6,20 +6,23 @@ namespace GenSlmOrleans.Genomics;
 /// </summary>
 public sealed class DataOrder
 {
-    /// <param name="recordCount">Records of the FASTA file.</param>
-    /// <param name="validationFraction">Share of them set aside.</param>
+    /// <param name="records">How many records there are.</param>
+    /// <param name="validationFraction">Share of them set aside, when there is no validation set.</param>
     /// <param name="seed">Decides split and order.</param>
     /// <param name="shuffle">A new order each epoch, or file order.</param>
     /// <param name="shardCount">Data shards; more than training records leave some without any.</param>
     /// <param name="batchSize">Records of a micro-batch.</param>
     /// <param name="accumulationSteps">Micro-batches of a shard's window.</param>
-    public DataOrder(int recordCount, double validationFraction, ulong seed, bool shuffle, int shardCount, int batchSize, int accumulationSteps)
+    public DataOrder(RecordSets records, double validationFraction, ulong seed, bool shuffle, int shardCount, int batchSize, int accumulationSteps)
     {
-        Split = DataSplit.Create(recordCount, validationFraction, seed);
+        Split = DataSplit.Create(records, validationFraction, seed);
         Sampling = new SamplingOrder(Split.Training, shardCount, seed, shuffle);
         Windows = new WindowPlan([.. Enumerable.Range(0, shardCount).Select(Sampling.RecordCount)], batchSize, accumulationSteps);
-        ShardCount = shardCount;
+        (Records, ShardCount) = (records, shardCount);
     }
+
+    /// <summary>How many records there are.</summary>
+    public RecordSets Records { get; }
 
     public DataSplit Split { get; }
 

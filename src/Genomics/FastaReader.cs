@@ -78,7 +78,7 @@ public static class FastaReader
     }
 
     // A header can be a megabyte long, and have tabs and what UTF-8 has beyond ASCII for controlling a terminal.
-    private static string Quote(string header)
+    internal static string Quote(string header)
     {
         var shown = header.Length > LongestQuotation ? header[..LongestQuotation] + "…" : header;
         return $"'{string.Concat(shown.Select(letter => char.IsControl(letter) || char.IsSurrogate(letter) ? ' ' : letter))}'";

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace GenSlmOrleans.Genomics;
 
-/// <summary>All records of a FASTA file as tokens, one byte each, memory-mapped: opening it reads it once to check it, and holds none of it.</summary>
+/// <summary>All records of a run's data as tokens, one byte each, memory-mapped: opening it reads it once to check it, and holds none of it.</summary>
 public sealed unsafe class TokenStore : IDisposable
 {
     private readonly MemoryMappedFile _file;
@@ -20,7 +20,11 @@ public sealed unsafe class TokenStore : IDisposable
         _start += _view.PointerOffset;
     }
 
+    /// <summary>All records, those of validation and test sets included.</summary>
     public int RecordCount => _layout.RecordCount;
+
+    /// <summary>Which of them belong to which set.</summary>
+    public RecordSets Sets => new(_layout.RecordCount - _layout.ValidationCount - _layout.TestCount, _layout.ValidationCount, _layout.TestCount);
 
     public long TokenCount => _layout.TokenCount;
 
@@ -35,7 +39,7 @@ public sealed unsafe class TokenStore : IDisposable
     /// <summary>Tokens of the longest record.</summary>
     public int MaximumLength => _layout.MaximumLength;
 
-    /// <summary>XXH3-128 of the FASTA file's bytes, in hexadecimal: names the data wherever it lies.</summary>
+    /// <summary>XXH3-128, in hexadecimal, of the only file's bytes or of all files' hashes in their order: names the data wherever it lies.</summary>
     public string SourceHash => _layout.SourceHash.ToString("x32");
 
     // Reading what is no longer mapped would end the process, not throw.

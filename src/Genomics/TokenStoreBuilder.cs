@@ -1,6 +1,6 @@
 namespace GenSlmOrleans.Genomics;
 
-/// <summary>Keeps token stores of FASTA files in a cache folder, each named by the hash of the file's bytes.</summary>
+/// <summary>Keeps token stores in a cache folder, each named by the hash of its data and what was done to them.</summary>
 public static class TokenStoreBuilder
 {
     private const string Extension = ".tokens";
@@ -9,21 +9,26 @@ public static class TokenStoreBuilder
     // Nobody writes for a day without a pause of less: what is older was left by a process that was killed.
     private static readonly TimeSpan LeftoverAge = TimeSpan.FromDays(1);
 
+    /// <summary>Opens the token store of one file, taken as it is; see <see cref="OpenOrBuild(DataSources, string, CancellationToken)"/>.</summary>
+    /// <exception cref="FastaException">The file is missing or malformed; nothing is left in the cache.</exception>
+    public static TokenStore OpenOrBuild(string path, string cacheFolder, CancellationToken ct = default) => OpenOrBuild(DataSources.Of(path), cacheFolder, ct);
+
     /// <summary>
-    /// Opens the token store of a FASTA file, building it first where the cache has none or a damaged one. Several processes
+    /// Opens the token store of data files, building it first where the cache has none or a damaged one. Several processes
     /// may do so at once: each builds under a name of its own, and a rename makes the result appear whole.
     /// </summary>
-    /// <exception cref="FastaException">The FASTA file is missing or malformed; nothing is left in the cache.</exception>
-    public static TokenStore OpenOrBuild(string fastaPath, string cacheFolder, CancellationToken ct = default)
+    /// <exception cref="FastaException">A file is missing, malformed, or cannot be prepared; nothing is left in the cache.</exception>
+    public static TokenStore OpenOrBuild(DataSources sources, string cacheFolder, CancellationToken ct = default)
     {
         Directory.CreateDirectory(cacheFolder);
+        string PathOf(UInt128 hash) => Path.Combine(cacheFolder, $"{hash:x32}{sources.Preparation.Mark}{Extension}");
         // An empty cache needs no look for the hash: building finds it on the way.
-        if (Directory.EnumerateFiles(cacheFolder, "*" + Extension).Any() && TryOpen(PathOf(cacheFolder, HashOf(fastaPath, ct))) is { } known) return known;
+        if (Directory.EnumerateFiles(cacheFolder, "*" + Extension).Any() && TryOpen(PathOf(sources.Hash(ct))) is { } known) return known;
         RemoveLeftovers(cacheFolder);
         var unfinished = Path.Combine(cacheFolder, $"{UnfinishedPrefix}{Guid.NewGuid():n}");
         try
         {
-            return Publish(unfinished, PathOf(cacheFolder, TokenStoreWriter.Write(fastaPath, unfinished, ct)));
+            return Publish(unfinished, PathOf(TokenStoreWriter.Write(sources, unfinished, ct)));
         }
         finally
         {
@@ -47,8 +52,6 @@ public static class TokenStoreBuilder
         return TokenStore.Open(path);
     }
 
-    private static string PathOf(string folder, UInt128 hash) => Path.Combine(folder, $"{hash:x32}{Extension}");
-
     private static TokenStore? TryOpen(string path)
     {
         if (!File.Exists(path)) return null;
@@ -61,12 +64,6 @@ public static class TokenStoreBuilder
             // Damaged, or of another version: it is only a cache.
             return null;
         }
-    }
-
-    private static UInt128 HashOf(string fastaPath, CancellationToken ct)
-    {
-        using var stream = new HashingReader(FastaReader.Open(fastaPath), ct);
-        return stream.HashToEnd();
     }
 
     private static void RemoveLeftovers(string cacheFolder)

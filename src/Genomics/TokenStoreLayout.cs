@@ -3,19 +3,20 @@ using System.Buffers.Binary;
 namespace GenSlmOrleans.Genomics;
 
 /// <summary>
-/// The head of a token store file, 88 bytes, little-endian: magic, counts, the FASTA's hash, and the XXH3-64 of all else: what
+/// The head of a token store file, 104 bytes, little-endian: magic, counts, the data's hash, and the XXH3-64 of all else: what
 /// follows (the tokens of all records, where each ends, where each header ends, the headers), then the head before it.
 /// </summary>
 internal readonly record struct TokenStoreLayout(
-    int RecordCount, long TokenCount, long UnknownTokenCount, long GapCount, long UracilCount, int MaximumLength, long HeaderTextSizeBytes, UInt128 SourceHash, ulong Checksum)
+    int RecordCount, long TokenCount, long UnknownTokenCount, long GapCount, long UracilCount, int MaximumLength, long HeaderTextSizeBytes, UInt128 SourceHash, ulong Checksum,
+    int ValidationCount = 0, int TestCount = 0)
 {
-    public const int SizeBytes = 88;
+    public const int SizeBytes = 104;
 
     /// <summary>The part of the head that the checksum covers.</summary>
-    public const int CheckedSizeBytes = 80;
+    public const int CheckedSizeBytes = 96;
 
     // The last byte is the version of the format.
-    private static ReadOnlySpan<byte> Magic => "GSLMTOK\x02"u8;
+    private static ReadOnlySpan<byte> Magic => "GSLMTOK\x03"u8;
 
     public long FileSizeBytes => checked(HeaderTextOffset + HeaderTextSizeBytes);
 
@@ -40,7 +41,9 @@ internal readonly record struct TokenStoreLayout(
         BinaryPrimitives.WriteInt64LittleEndian(head[48..], MaximumLength);
         BinaryPrimitives.WriteInt64LittleEndian(head[56..], HeaderTextSizeBytes);
         BinaryPrimitives.WriteUInt128LittleEndian(head[64..], SourceHash);
-        BinaryPrimitives.WriteUInt64LittleEndian(head[80..], Checksum);
+        BinaryPrimitives.WriteInt64LittleEndian(head[80..], ValidationCount);
+        BinaryPrimitives.WriteInt64LittleEndian(head[88..], TestCount);
+        BinaryPrimitives.WriteUInt64LittleEndian(head[96..], Checksum);
     }
 
     /// <summary>Reads a head; null when it is not one, or does not fit a file of <paramref name="fileSizeBytes"/>.</summary>
@@ -50,6 +53,8 @@ internal readonly record struct TokenStoreLayout(
         long records = BinaryPrimitives.ReadInt64LittleEndian(head[8..]), tokens = BinaryPrimitives.ReadInt64LittleEndian(head[16..]);
         long maximum = BinaryPrimitives.ReadInt64LittleEndian(head[48..]), text = BinaryPrimitives.ReadInt64LittleEndian(head[56..]);
         if (records is < 1 or > int.MaxValue || tokens < 0 || tokens > fileSizeBytes || maximum is < 0 or > int.MaxValue || text < 0 || text > fileSizeBytes) return null;
+        long validation = BinaryPrimitives.ReadInt64LittleEndian(head[80..]), test = BinaryPrimitives.ReadInt64LittleEndian(head[88..]);
+        if (validation < 0 || test < 0 || validation > records || test > records - validation) return null;
         var layout = new TokenStoreLayout(
             (int)records,
             tokens,
@@ -59,7 +64,9 @@ internal readonly record struct TokenStoreLayout(
             (int)maximum,
             text,
             BinaryPrimitives.ReadUInt128LittleEndian(head[64..]),
-            BinaryPrimitives.ReadUInt64LittleEndian(head[80..]));
+            BinaryPrimitives.ReadUInt64LittleEndian(head[96..]),
+            (int)validation,
+            (int)test);
         return layout.FileSizeBytes == fileSizeBytes ? layout : null;
     }
 }

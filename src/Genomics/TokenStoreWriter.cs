@@ -6,66 +6,97 @@ using System.Text;
 namespace GenSlmOrleans.Genomics;
 
 /// <summary>
-/// Writes a token store in one pass over a FASTA file. The tables behind the tokens grow with the number of records, so
+/// Writes a token store in one pass over the data files. The tables behind the tokens grow with the number of records, so
 /// they wait in files of their own beside the store; memory holds one record and some megabytes.
 /// </summary>
-internal static class TokenStoreWriter
+internal sealed class TokenStoreWriter : IDisposable
 {
     private const int FlushSizeBytes = 1 << 20;
 
     // Whole groups of three: a long record is tokenised piece by piece, to the same tokens.
     private const int PieceLength = 3 << 18;
 
-    /// <summary>Writes the store of <paramref name="fastaPath"/> to a new file, flushed to the disk, and returns the hash of the FASTA's bytes.</summary>
-    /// <exception cref="FastaException">The FASTA file is missing or malformed; the new file is not whole.</exception>
-    public static UInt128 Write(string fastaPath, string path, CancellationToken ct)
+    private readonly CheckedOutput _output;
+    private readonly Spill _tokenEnds;
+    private readonly Spill _headerEnds;
+    private readonly Spill _headers;
+    private readonly ArrayBufferWriter<byte> _tokens = new(FlushSizeBytes + PieceLength + 1);
+    private TokenStoreLayout _total;
+
+    private TokenStoreWriter(string path)
     {
-        using var source = new HashingReader(FastaReader.Open(fastaPath), ct);
-        using var output = new CheckedOutput(path);
-        using var tokenEnds = new Spill(path + ".token-ends");
-        using var headerEnds = new Spill(path + ".header-ends");
-        using var headers = new Spill(path + ".headers");
-        var tokens = new ArrayBufferWriter<byte>(FlushSizeBytes + PieceLength + 1);
-        var total = default(TokenStoreLayout);
-        foreach (var record in FastaReader.Read(source, fastaPath))
+        _output = new CheckedOutput(path);
+        _tokenEnds = new Spill(path + ".token-ends");
+        _headerEnds = new Spill(path + ".header-ends");
+        _headers = new Spill(path + ".headers");
+    }
+
+    /// <summary>Writes the store of <paramref name="sources"/> to a new file, flushed to the disk, and returns the hash of the data.</summary>
+    /// <exception cref="FastaException">A data file is missing or malformed; the new file is not whole.</exception>
+    public static UInt128 Write(DataSources sources, string path, CancellationToken ct)
+    {
+        using var writer = new TokenStoreWriter(path);
+        var hashes = new List<UInt128>();
+        Span<int> counts = stackalloc int[sources.Sets.Length];
+        for (int set = 0; set < counts.Length; set++)
         {
-            if (total.RecordCount == int.MaxValue) throw new FastaException($"{fastaPath} line {record.LineNumber}: more than {int.MaxValue:N0} records; split the file.");
-            var counts = Tokenize(record.Sequence.Span, tokens, output);
-            total = total with
+            int before = writer._total.RecordCount;
+            foreach (var source in sources.Sets[set])
             {
-                RecordCount = total.RecordCount + 1,
-                TokenCount = total.TokenCount + counts.TokenCount,
-                UnknownTokenCount = total.UnknownTokenCount + counts.UnknownCount,
-                GapCount = total.GapCount + counts.GapCount,
-                UracilCount = total.UracilCount + counts.UracilCount,
-                MaximumLength = Math.Max(total.MaximumLength, counts.TokenCount),
-            };
-            tokenEnds.Add(total.TokenCount);
-            headerEnds.Add(headers.Add(record.Header));
+                using var file = DataFile.Open(source, sources.Preparation, ct);
+                foreach (var record in file.Records()) writer.Add(record, source);
+                hashes.Add(file.HashToEnd());
+            }
+
+            counts[set] = writer._total.RecordCount - before;
         }
 
-        output.Write(tokens.WrittenSpan);
-        output.Write(stackalloc byte[(int)(TokenStoreLayout.Padded(total.TokenCount) - total.TokenCount)]);
-        tokenEnds.CopyTo(output);
-        headerEnds.CopyTo(output);
-        headers.CopyTo(output);
-        var hash = source.HashToEnd();
-        output.Finish(total with { HeaderTextSizeBytes = headers.SizeBytes, SourceHash = hash });
+        var hash = sources.Combine(hashes);
+        writer.Finish(new RecordSets(counts[0], counts[1], counts[2]), hash);
         return hash;
     }
 
-    private static TokenizedRecord Tokenize(ReadOnlySpan<byte> sequence, ArrayBufferWriter<byte> tokens, CheckedOutput output)
+    private void Add(DataRecord record, string source)
     {
-        var total = default(TokenizedRecord);
-        for (int place = 0; place < sequence.Length; place += PieceLength)
+        if (_total.RecordCount == int.MaxValue) throw new FastaException($"{source}: with it there are more than {int.MaxValue:N0} records; give fewer.");
+        var counts = default(TokenizedRecord);
+        for (int place = 0; place < record.Content.Length; place += PieceLength)
         {
-            total += CodonTokenizer.Tokenize(sequence.Slice(place, Math.Min(PieceLength, sequence.Length - place)), tokens);
-            if (tokens.WrittenCount < FlushSizeBytes) continue;
-            output.Write(tokens.WrittenSpan);
-            tokens.ResetWrittenCount();
+            counts += (record with { Content = record.Content.Slice(place, Math.Min(PieceLength, record.Content.Length - place)) }).Tokenize(_tokens);
+            if (_tokens.WrittenCount < FlushSizeBytes) continue;
+            _output.Write(_tokens.WrittenSpan);
+            _tokens.ResetWrittenCount();
         }
 
-        return total;
+        _total = _total with
+        {
+            RecordCount = _total.RecordCount + 1,
+            TokenCount = _total.TokenCount + counts.TokenCount,
+            UnknownTokenCount = _total.UnknownTokenCount + counts.UnknownCount,
+            GapCount = _total.GapCount + counts.GapCount,
+            UracilCount = _total.UracilCount + counts.UracilCount,
+            MaximumLength = Math.Max(_total.MaximumLength, counts.TokenCount),
+        };
+        _tokenEnds.Add(_total.TokenCount);
+        _headerEnds.Add(_headers.Add(record.Header));
+    }
+
+    private void Finish(RecordSets sets, UInt128 hash)
+    {
+        _output.Write(_tokens.WrittenSpan);
+        _output.Write(stackalloc byte[(int)(TokenStoreLayout.Padded(_total.TokenCount) - _total.TokenCount)]);
+        _tokenEnds.CopyTo(_output);
+        _headerEnds.CopyTo(_output);
+        _headers.CopyTo(_output);
+        _output.Finish(_total with { HeaderTextSizeBytes = _headers.SizeBytes, SourceHash = hash, ValidationCount = sets.Validation, TestCount = sets.Test });
+    }
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _tokenEnds.Dispose();
+        _headerEnds.Dispose();
+        _headers.Dispose();
     }
 
     /// <summary>What follows the head, hashed on the way; the head is written last.</summary>

@@ -7,22 +7,22 @@ using GenSlmOrleans.Training;
 namespace GenSlmOrleans.Grains;
 
 /// <summary>
-/// Everything about a run that follows from its spec, its architecture and the number of its records: the same on
+/// Everything about a run that follows from its spec, its architecture and the numbers of its records: the same on
 /// every silo, and never sent. No part of it depends on the cluster.
 /// </summary>
 public sealed class RunPlan
 {
     /// <exception cref="RunInputException">There are fewer training records than shards.</exception>
-    public RunPlan(RunSpec spec, HuggingFaceConfig config, int recordCount)
+    public RunPlan(RunSpec spec, HuggingFaceConfig config, RecordSets records)
     {
         Spec = spec;
         Config = config;
         SequenceLimit = SequenceLimitOf(spec, config);
         Layout = new ParameterLayout([.. GptNeoXStateDict.Describe(config).Select(tensor => new ParameterShape(tensor.Name, tensor.Shape))]);
         Tree = new ReductionTree(spec.Shards);
-        Data = new DataOrder(recordCount, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
+        Data = new DataOrder(records, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
         if (Split.Training.Length < spec.Shards)
-            throw new RunInputException($"{spec.Data} has {recordCount} records, {Split.Training.Length} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
+            throw new RunInputException($"{FileList.Text(spec.Data)} has {records.Main} records, {Split.Training.Length} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
         TotalSteps = Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);
         Schedule = new LearningRateSchedule(ScheduleOf(spec.Schedule), spec.LearningRate, spec.WarmupSteps, TotalSteps);
         Adam = new AdamOptions(WeightDecay: spec.WeightDecay, Decoupled: spec.Optimizer == OptimizerKind.AdamW);
@@ -30,6 +30,7 @@ public sealed class RunPlan
         Validation = ValidationInterval.Parse(spec.ValEvery);
         int batches = (Split.Validation.Length + spec.BatchSize - 1) / spec.BatchSize;
         ValidationBatchCount = spec.LimitValBatches == 0 ? batches : Math.Min(batches, spec.LimitValBatches);
+        TestBatchCount = (Split.Test.Length + spec.BatchSize - 1) / spec.BatchSize;
     }
 
     public RunSpec Spec { get; }
@@ -65,12 +66,18 @@ public sealed class RunPlan
     /// <summary>Batches of one validation; 0 without validation data.</summary>
     public int ValidationBatchCount { get; }
 
+    /// <summary>Batches of the test set; 0 without one.</summary>
+    public int TestBatchCount { get; }
+
     public GradientScaling Scaling => Spec.GradientScaling switch
     {
         GradientScalingMode.MicroBatches => GradientScaling.MicroBatches,
         GradientScalingMode.AccumulationSteps => GradientScaling.AccumulationSteps,
         _ => GradientScaling.Tokens,
     };
+
+    /// <summary>Batches of a set that a loss is measured on.</summary>
+    public int BatchCount(EvaluationSet set) => set == EvaluationSet.Test ? TestBatchCount : ValidationBatchCount;
 
     /// <summary>Whether the run validates after <paramref name="step"/>: on its interval, and at the very end.</summary>
     public bool ValidatesAfter(long step)

@@ -12,7 +12,7 @@ public sealed class BadInputTests
     private const string Good = ">a\nATGGCC\n>b\nATGGCT\n>c\nATGGCA\n";
 
     [Theory]
-    [InlineData(null, "does not exist; expected a FASTA file.")]
+    [InlineData(null, "does not exist; expected a FASTA or HDF5 file.")]
     [InlineData("", "is empty; expected FASTA")]
     [InlineData("\u0001\u0002\u0003", "line 1: found byte 0x01, which is not text")]
     [InlineData("ATGGCC\n", "line 1: found 'ATGGCC' before any header")]
@@ -49,7 +49,10 @@ public sealed class BadInputTests
     [InlineData("silos is 0; it must be at least 1.", "--silos", "0")]
     [InlineData("keepBest is 0", "--keep-best", "0")]
     [InlineData("The run file none.yaml does not exist.", "--config", "none.yaml")]
-    [InlineData("is one argument too many", "other.fasta")]
+    [InlineData("other.fasta does not exist; expected a FASTA or HDF5 file.", "other.fasta")]
+    [InlineData("No file matches none*.fasta", "none*.fasta")]
+    [InlineData("No file matches none*.h5", "--val-data", "none*.h5")]
+    [InlineData("frame is '3'; expected one of start, 0, 1, 2, orf.", "--frame", "3")]
     public async Task Bad_options(string expected, params string[] options)
     {
         using var folder = new TemporaryFolder();
@@ -60,13 +63,13 @@ public sealed class BadInputTests
     [InlineData("Unknown command 'trian'; did you mean 'genslm train'?", "trian")]
     [InlineData("No command was given")]
     [InlineData("Unknown option --jason; did you mean --version? 'genslm --help' lists them all.", "--jason")]
-    [InlineData("No FASTA file was given", "train")]
+    [InlineData("No data file was given", "train")]
     [InlineData("Unknown option --jason; did you mean --json? 'genslm train --help' lists them all.", "train", "--jason")]
     [InlineData("Required argument missing for option: '--silos'.", "resume", "nowhere", "--silos")]
     [InlineData("--silos needs a value; found the option --json.", "resume", "nowhere", "--silos", "--json")]
     [InlineData("Required argument missing for command: 'resume'.", "resume")]
     [InlineData("holds no run", "resume", "nowhere")]
-    [InlineData("'genslm weights' needs one of inspect, convert, diff; 'genslm weights --help' says what they do.", "weights")]
+    [InlineData("genslm weights needs to know what; expected 'genslm weights inspect' or 'genslm weights convert' or 'genslm weights diff'.", "weights")]
     [InlineData("Unknown command 'inspct'; did you mean 'genslm weights inspect'?", "weights", "inspct")]
     [InlineData("nowhere.pt: there is no such file.", "weights", "inspect", "nowhere.pt")]
     [InlineData("Unknown option --jason; did you mean --json? 'genslm weights inspect --help' lists them all.", "weights", "inspect", "nowhere.pt", "--jason")]
@@ -77,6 +80,10 @@ public sealed class BadInputTests
     [InlineData("There is no preset and no file 'genslm_25M'; did you mean genslm_25M_patric?", "weights", "convert", "a.pt", "b.pt", "--model", "genslm_25M")]
     [InlineData("tolerance is -1; it must be 0 or above.", "weights", "diff", "a.pt", "b.pt", "--tolerance", "-1")]
     [InlineData("tolerance is 'small'; expected a number.", "weights", "diff", "a.pt", "b.pt", "--tolerance", "small")]
+    [InlineData("Unknown command 'inspct'; did you mean 'genslm data inspect'?", "data", "inspct")]
+    [InlineData("'genslm data inspect --help' shows what is expected.", "data", "inspect")]
+    [InlineData("nowhere.fasta does not exist; expected a FASTA or HDF5 file.", "data", "inspect", "nowhere.fasta")]
+    [InlineData("batchSize is 0; it must be at least 1.", "data", "inspect", "nowhere.fasta", "--batch-size", "0")]
     public async Task Bad_commands(string expected, params string[] arguments)
     {
         using var folder = new TemporaryFolder();
@@ -156,6 +163,8 @@ public sealed class BadInputTests
     [InlineData("weights", "inspect", "--help")]
     [InlineData("weights", "convert", "--help")]
     [InlineData("weights", "diff", "--help")]
+    [InlineData("data", "--help")]
+    [InlineData("data", "inspect", "--help")]
     public async Task Help_begins_with_an_example(params string[] arguments)
     {
         var (exitCode, output, errors) = await CapturedConsole.RunAsync(arguments);

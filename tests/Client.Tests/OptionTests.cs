@@ -10,7 +10,7 @@ public sealed class OptionTests
     [Fact]
     public void The_list_of_options_is_what_users_know() => Assert.Equal(
         "--data --model --weights --rotary-from-checkpoint --output --batch-size --accumulation-steps --learning-rate --epochs --max-steps --shards --silos --seq-length --seed " +
-        "--val-fraction --val-every --limit-val-batches --shuffle --precision --padding --key-prefix --pad-tokens --gradient-scaling --gradient-clip " +
+        "--val-fraction --val-data --test-data --frame --strip-gaps --val-every --limit-val-batches --shuffle --precision --padding --key-prefix --pad-tokens --gradient-scaling --gradient-clip " +
         "--optimizer --weight-decay --schedule --warmup-steps --keep-best --checkpoint-name --early-stopping-patience --threads --on-nonfinite --priority --min-devices --max-devices --resume --json",
         string.Join(' ', RunOptions.All.Select(option => option.OptionName)));
 
@@ -60,6 +60,9 @@ public sealed class OptionTests
     [Theory]
     [InlineData("batchSize: 2\nbatchsise: 3\n", "line 2 has an unknown key 'batchsise'; did you mean 'batchSize'?")]
     [InlineData("epochs: [1, 2]\n", "line 1: epochs is a list or a mapping; expected one value.")]
+    [InlineData("data: {a: b}\n", "line 1: data is a list or a mapping; expected a file name or a list of them.")]
+    [InlineData("data:\n- a.fasta\n- [b.fasta]\n", "line 3: data has an item that is a list or a mapping; expected a file name.")]
+    [InlineData("stripGaps: maybe\n", "stripGaps is 'maybe'; expected true or false.")]
     [InlineData("just words\n", "is not a mapping; expected lines such as 'batchSize: 2'.")]
     [InlineData("a: b: c\n", "line 1: ")]
     [InlineData("epochs: many\n", "epochs is 'many'; expected a whole number.")]
@@ -158,6 +161,10 @@ public sealed class OptionTests
             EarlyStoppingPatience = 12,
             KeyPrefix = "",
             Threads = 13,
+            ValData = "val.h5\nmore val's.fasta",
+            TestData = "test.h5",
+            Frame = FrameChoice.LongestOpen,
+            StripGaps = true,
         },
     };
 }

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Options;
 using GenSlmOrleans.Testing;
 
@@ -34,6 +35,17 @@ public sealed class PrintedConfigTests
         Assert.Equal(("from-file.fasta", 9, 5, 2, -1), (settings.Spec.Data, settings.Spec.Epochs, settings.Spec.BatchSize, settings.Silos, settings.Spec.KeepBest));
         Assert.Equal(10, settings.Spec.AccumulationSteps);
         Assert.Equal("typed.fasta", (await PrintedAsync("train", "typed.fasta", "--config", file)).Spec.Data);
+    }
+
+    [Fact]
+    public async Task Several_files_can_be_typed_and_listed()
+    {
+        using var folder = new TemporaryFolder();
+        var typed = await PrintedAsync("train", "a.fasta", "b.fasta", "--val-data", "v.h5", "--val-data", "w.h5", "--strip-gaps", "--frame", "orf");
+        Assert.Equal(("a.fasta\nb.fasta", "v.h5\nw.h5", true, FrameChoice.LongestOpen), (typed.Spec.Data, typed.Spec.ValData, typed.Spec.StripGaps, typed.Spec.Frame));
+        var file = folder.File("run.yaml", "data:\n- c.fasta\n- d.fasta\ntestData: t.h5\n"u8);
+        var listed = await PrintedAsync("train", "--config", file);
+        Assert.Equal(("c.fasta\nd.fasta", "t.h5", ""), (listed.Spec.Data, listed.Spec.TestData, listed.Spec.ValData));
     }
 
     [Fact]

@@ -44,10 +44,10 @@ public sealed class RemoteRunTests : IClassFixture<ClusterOfFakes>, IDisposable
     public async Task A_description_has_settings_and_checkpoints_and_ends_in_events_with_their_age()
     {
         var run = FakeRun.Add("flu", RunState.Running, "prepared", "silo-2 is lost");
-        run.Status = run.Status with { BestCheckpoint = "out/flu/checkpoints/a", LastCheckpoint = "out/flu/checkpoints/b", Devices = [new DeviceShare("silo-1", "cpu", 4, 8)] };
+        run.Status = run.Status with { BestCheckpoint = "out/flu/checkpoints/a", LastCheckpoint = "out/flu/checkpoints/b", Devices = [new DeviceShare("silo-1", "cpu", 4, 8)], Driver = "silo-0", Generation = 2, Partitions = [new PartitionPlace(0, 0, 4, ["silo-1", "silo-2"])] };
         var (_, output, _) = await RunAsync("describe", "flu");
         Assert.Contains("\nStep:         3 of 10, epoch 1 of 7\n", output);
-        Assert.Contains("\nDevices:      silo-1 cpu  shards 4-7\nCheckpoints:  best  out/flu/checkpoints/a\n              last  out/flu/checkpoints/b\n", output);
+        Assert.Contains("\nDriver:       silo-0, generation 2\nDevices:      silo-1 cpu  shards 4-7\nPartitions:   0  blocks 0-3  silo-1, standby silo-2\nCheckpoints:  best  out/flu/checkpoints/a\n              last  out/flu/checkpoints/b\n", output);
         Assert.Contains("\n  epochs: 7\n", output);
         Assert.EndsWith("\nEvents:\n  AGE   STEP   EVENT\n  5m    3      prepared\n  5m    3      silo-2 is lost\n", output);
         using var json = JsonDocument.Parse((await RunAsync("describe", "flu", "-o", "json")).Output);
@@ -217,8 +217,8 @@ public sealed class RemoteRunTests : IClassFixture<ClusterOfFakes>, IDisposable
         var elsewhere = folder.File("nowhere/flu.fasta");
         Assert.Equal((0, "out\n"), (await RunAsync("submit", elsewhere, "--output", folder.File("out"), "--detach")) is var submitted ? (submitted.ExitCode, submitted.Output) : default);
         await AssertRefusedAsync("is not on this machine, so the run needs an output folder that its silos see", "submit", elsewhere, "--detach");
-        await AssertRefusedAsync("nowhere.fasta does not exist; expected a FASTA file.", "submit", "nowhere.fasta", "--output", folder.File("other"));
-        await AssertRefusedAsync("are both sequences; expected one", "submit", "a.fasta", "b.fasta");
+        await AssertRefusedAsync("nowhere.fasta does not exist; expected a FASTA or HDF5 file.", "submit", "nowhere.fasta", "--output", folder.File("other"));
+        await AssertRefusedAsync("are both run files; expected one", "submit", "a.yaml", "b.yml");
         await AssertRefusedAsync("Unknown option --silos; did you mean --", "submit", "a.fasta", "--silos", "2");
     }
 

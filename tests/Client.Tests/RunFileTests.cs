@@ -30,7 +30,7 @@ public sealed class RunFileTests
     [InlineData("[epochs]: 2\n", "line 1 has a key that is not a word; expected 'key: value'.")]
     [InlineData("epochs: {a: 1}\n", "line 1: epochs is a list or a mapping; expected one value.")]
     [InlineData("optimizer:\n  nam: adam\n", "line 1: optimizer is a list or a mapping; expected one value.")]
-    [InlineData("train:\n  batchSize: 2\n", "line 1 has an unknown key 'train'; did you mean 'data'?")]
+    [InlineData("train:\n  batchSize: 2\n", "line 1 has an unknown key 'train'; did you mean 'frame'?")]
     [InlineData("? {a: b}\n: 2\n", "line 1 has a key that is not a word; expected 'key: value'.")]
     [InlineData("x: &a [*a]\n*a : 2\n", "line 2 has a key that is not a word; expected 'key: value'.")]
     [InlineData("epochs: 2\n---\nepochs: 3\n", "line 3: a second document begins; expected one.")]

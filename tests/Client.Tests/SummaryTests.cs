@@ -9,9 +9,9 @@ public sealed class SummaryTests
     [Fact]
     public void The_json_summary_has_the_fields_that_scripts_read()
     {
-        var status = new RunStatus { RunId = "flu", State = RunState.Completed, Step = 12, EpochsCompleted = 3, Tokens = 99, Seconds = 1.5, TrainLoss = 2.5, BestValidationLoss = 2.25, BestCheckpoint = "b", Exported = "e", WeightsSha256 = "w", RecordsSeenExactlyOnce = true, LedgerHead = "l", ShardsReassigned = 2, ReplayedSteps = 1 };
+        var status = new RunStatus { RunId = "flu", State = RunState.Completed, Step = 12, EpochsCompleted = 3, Tokens = 99, Seconds = 1.5, TrainLoss = 2.5, BestValidationLoss = 2.25, TestLoss = 0, BestCheckpoint = "b", Exported = "e", WeightsSha256 = "w", RecordsSeenExactlyOnce = true, LedgerHead = "l", ShardsReassigned = 2, ReplayedSteps = 1 };
         Assert.Equal(
-            """{"runId":"flu","status":"completed","steps":12,"epochs":3,"tokens":99,"seconds":1.5,"finalTrainLoss":2.5,"bestValLoss":2.25,"bestCheckpoint":"b","exported":"e","weightsSha256":"w","recordsSeenExactlyOnce":true,"ledgerHead":"l","shardsReassigned":2,"repeatedMicroBatches":0,"replayedSteps":1}""",
+            """{"runId":"flu","status":"completed","steps":12,"epochs":3,"tokens":99,"seconds":1.5,"finalTrainLoss":2.5,"bestValLoss":2.25,"testLoss":0,"testPerplexity":1,"bestCheckpoint":"b","exported":"e","weightsSha256":"w","recordsSeenExactlyOnce":true,"ledgerHead":"l","shardsReassigned":2,"repeatedMicroBatches":0,"replayedSteps":1}""",
             Summary.Json(status));
         using var failed = JsonDocument.Parse(Summary.Json(new RunStatus { State = RunState.Failed }));
         Assert.Equal(("failed", JsonValueKind.Null), (failed.RootElement.GetProperty("status").GetString(), failed.RootElement.GetProperty("exported").ValueKind));

@@ -130,7 +130,7 @@ public sealed class VerifyTests
         WriteRun(folder);
         var data = folder.File("data.fasta");
         File.Move(data, folder.File("moved.fasta"));
-        await AssertRefusedAsync("data.fasta does not exist; expected a FASTA file.", "verify", folder.File("out"));
+        await AssertRefusedAsync("data.fasta does not exist; expected a FASTA or HDF5 file.", "verify", folder.File("out"));
         Assert.Equal(0, (await CapturedConsole.RunAsync("verify", folder.File("out"), "--data", folder.File("moved.fasta"))).ExitCode);
         File.WriteAllText(data, File.ReadAllText(folder.File("moved.fasta")).Replace("ATGGCC", "ATGGCA"));
         await AssertRefusedAsync("data.fasta is not the run's data: its hash is ", "verify", folder.File("out"));
@@ -172,7 +172,7 @@ public sealed class VerifyTests
     {
         var data = folder.File("data.fasta", Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, 20).Select(i => $">r{i}\nATGGCC\n"))));
         var output = Directory.CreateDirectory(folder.File("out")).FullName;
-        var fingerprint = FastaFingerprint.Of(data);
+        var fingerprint = DataFingerprint.Of(DataSources.Of(data));
         var run = JsonSerializer.SerializeToNode(Spec with { Data = data, Output = output }, RunSpec.JsonOptions)!.AsObject();
         run["resolved"] = new JsonObject { ["runId"] = "out", ["dataHash"] = fingerprint.Hash };
         File.WriteAllText(Path.Combine(output, "run.json"), run.ToJsonString(RunSpec.JsonOptions));
@@ -180,7 +180,7 @@ public sealed class VerifyTests
         var identity = new LedgerIdentity
         {
             DataHash = fingerprint.Hash,
-            Records = fingerprint.RecordCount,
+            Records = fingerprint.Sets.Main,
             Seed = Spec.Seed,
             ValFraction = Spec.ValFraction,
             Shuffle = Spec.Shuffle,
@@ -188,7 +188,7 @@ public sealed class VerifyTests
             BatchSize = Spec.BatchSize,
             AccumulationSteps = Spec.AccumulationSteps,
         };
-        var order = new DataOrder(fingerprint.RecordCount, Spec.ValFraction, Spec.Seed, Spec.Shuffle, Spec.Shards, Spec.BatchSize, Spec.AccumulationSteps);
+        var order = new DataOrder(fingerprint.Sets, Spec.ValFraction, Spec.Seed, Spec.Shuffle, Spec.Shards, Spec.BatchSize, Spec.AccumulationSteps);
         var records = new StepRecords(order);
         var ledger = LedgerFile.Open(Path.Combine(output, LedgerFile.FileName), identity, 0, head: null);
         for (long step = 1; step <= Steps; step++)

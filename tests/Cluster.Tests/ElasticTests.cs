@@ -4,7 +4,7 @@ using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Cluster.Tests;
 
-/// <summary>Real silo processes that are killed and told to leave; the weights are those of an undisturbed run on one silo.</summary>
+/// <summary>Real silo processes that are killed, stopped and told to leave; the weights are those of an undisturbed run on one silo.</summary>
 public sealed class ElasticTests
 {
     private static JsonElement? s_undisturbed;
@@ -33,6 +33,22 @@ public sealed class ElasticTests
         await console.LineAsync("step 7/");
         GenSlmConsole.Signal(console.Silo("silo-0"), "KILL");
         GenSlmConsole.Signal(console.Silo("silo-1"), "KILL");
+        await EndsAsUndisturbedAsync(console, folder.File("run"));
+    }
+
+    /// <summary>The console's gateway among them: it goes over to another.</summary>
+    [Theory]
+    [InlineData("silo-0")]
+    [InlineData("silo-1")]
+    public async Task A_silo_stopped_until_it_is_declared_dead_does_no_harm_when_it_goes_on(string name)
+    {
+        using var folder = new TemporaryFolder();
+        using var console = GenSlmConsole.Start(Arguments(folder.File("run"), silos: 3));
+        await console.LineAsync("step 3/");
+        int silo = console.Silo(name);
+        GenSlmConsole.Signal(silo, "STOP");
+        await console.LineAsync("step 8/");
+        GenSlmConsole.Signal(silo, "CONT");
         await EndsAsUndisturbedAsync(console, folder.File("run"));
     }
 

@@ -14,10 +14,8 @@ public sealed class InterruptionTests
     {
         using var folder = new TemporaryFolder();
         var one = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("one")]);
-        var two = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("two"), "--silos", "2"]);
-        var five = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("five"), "--silos", "5"]);
-        Assert.Equal(Hash(one), Hash(two));
-        Assert.Equal(Hash(one), Hash(five));
+        foreach (var silos in (string[])["2", "3", "5"])
+            Assert.Equal(Hash(one), Hash(await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File(silos), "--silos", silos])));
     }
 
     [Theory]

@@ -8,7 +8,7 @@ public static class FuzzTargets
         [new TorchArchiveTarget(), new LegacyTorchTarget(), new SafetensorsTarget(), new ShardedIndexTarget(), new ConfigurationTarget()];
 
     /// <summary>The targets of sequences.</summary>
-    public static IReadOnlyList<FuzzTarget> Sequences { get; } = [new FastaTarget(), new GzipFastaTarget()];
+    public static IReadOnlyList<FuzzTarget> Sequences { get; } = [new FastaTarget(), new GzipFastaTarget(), new Hdf5Target()];
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<FuzzTarget> All { get; } = [.. Weights, .. Sequences];

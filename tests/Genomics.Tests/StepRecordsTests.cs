@@ -9,7 +9,7 @@ public sealed class StepRecordsTests
     [InlineData(40, 2, 10, true)]
     public void A_window_is_its_micro_batches_in_order_and_an_epoch_has_each_record_once(int shards, int batchSize, int accumulationSteps, bool shuffle)
     {
-        var order = new DataOrder(50, 0.2, 7, shuffle, shards, batchSize, accumulationSteps);
+        var order = new DataOrder(new RecordSets(50), 0.2, 7, shuffle, shards, batchSize, accumulationSteps);
         var records = new StepRecords(order);
         for (int epoch = 0; epoch < 2; epoch++)
         {
@@ -32,7 +32,7 @@ public sealed class StepRecordsTests
     [Fact]
     public void The_order_is_asked_for_in_any_order_of_epochs()
     {
-        var order = new DataOrder(30, 0, 1, shuffle: true, shardCount: 2, batchSize: 2, accumulationSteps: 2);
+        var order = new DataOrder(new RecordSets(30), 0, 1, shuffle: true, shardCount: 2, batchSize: 2, accumulationSteps: 2);
         var records = new StepRecords(order);
         long second = order.Windows.StepsPerEpoch + 1;
         var first = records.Window(1, 0).ToArray();

@@ -29,7 +29,7 @@ public sealed class AccumulationTests
         using var folder = new TemporaryFolder();
         using var store = TokenStoreBuilder.OpenOrBuild(folder.File("data.fasta", Encoding.ASCII.GetBytes(Fasta(records))), folder.File("cache"));
         var spec = new RunSpec { Data = "data.fasta", Shards = shards, AccumulationSteps = AccumulationSteps, ValFraction = 0 };
-        var plan = new RunPlan(spec, ModelPresets.Find("tiny")! with { InitializerRange = 0.2 }, store.RecordCount);
+        var plan = new RunPlan(spec, ModelPresets.Find("tiny")! with { InitializerRange = 0.2 }, store.Sets);
         using var device = new ComputeDevice("cpu", TimeProvider.System);
         await using var replica = await RunReplica.CreateAsync("run", device, plan, store);
         var parameters = Block.Rent(0, plan.Layout.BlockSize(0));

@@ -117,7 +117,7 @@ public sealed class ClusterRunTests
             return status.Failure.Message;
         }
 
-        Assert.Contains("does not exist; expected a FASTA file.", await FailureAsync("missing", new RunSpec { Data = data + ".none" }));
+        Assert.Contains("does not exist; expected a FASTA or HDF5 file.", await FailureAsync("missing", new RunSpec { Data = data + ".none" }));
         Assert.Contains("3 of them for training, but shards is 9", await FailureAsync("few", new RunSpec { Data = data, Shards = 9 }));
         Assert.Contains(data, await FailureAsync("weights", new RunSpec { Data = data, Weights = data }));
     }

@@ -103,6 +103,20 @@ public sealed class ElasticRunTests
         await EndsAsExpectedAsync(run);
     }
 
+    [Fact]
+    public async Task A_paused_run_can_be_exported_and_cancelled_and_is_then_over_for_good()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var run = await StartAsync(cluster);
+        await AtStepAsync(run, 2);
+        await run.PauseAsync();
+        await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the pause");
+        Assert.True(File.Exists((await run.ExportAsync()).Path));
+        await run.CancelAsync();
+        Assert.Equal(RunState.Cancelled, (await run.GetStatusAsync(0)).State);
+        Assert.Contains("cancelled", (await Assert.ThrowsAsync<RunInputException>(run.ResumeAsync)).Message);
+    }
+
     private static Task<ITrainingRunGrain> StartAsync(TestCluster cluster) => cluster.StartRunAsync("run", Spec(cluster), FourBlocks);
 
     private static Task<RunStatus> AtStepAsync(ITrainingRunGrain run, long step) =>

@@ -14,30 +14,10 @@ public sealed class OptionEffectTests
         await using var cluster = await TestCluster.StartAsync(1);
         var settings = new RunSpec { Data = cluster.Fasta(21, 24), AccumulationSteps = 3, LearningRate = 1e-3, Epochs = 2, Shards = 2, Schedule = LearningRateScheduleKind.Linear };
         var expected = await RunAsync("settings", settings);
+        var gapped = cluster.Output("gapped.fasta");
+        await File.WriteAllTextAsync(gapped, (await File.ReadAllTextAsync(cluster.Fasta(20, 24), TestContext.Current.CancellationToken)).Replace("GC", "G-C"), TestContext.Current.CancellationToken);
 
-        var deciding = new Dictionary<string, RunSpec>(StringComparer.Ordinal)
-        {
-            ["batchSize"] = settings with { BatchSize = 3 },
-            ["accumulationSteps"] = settings with { AccumulationSteps = 2 },
-            ["learningRate"] = settings with { LearningRate = 2e-3 },
-            ["epochs"] = settings with { Epochs = 3 },
-            ["maxSteps"] = settings with { MaxSteps = 2 },
-            ["shards"] = settings with { Shards = 3 },
-            ["seqLength"] = settings with { SeqLength = 10 },
-            ["seed"] = settings with { Seed = 7 },
-            ["valFraction"] = settings with { ValFraction = 0.5 },
-            ["shuffle"] = settings with { Shuffle = false },
-            ["precision"] = settings with { Precision = Precision.Bf16 },
-            ["padTokens"] = settings with { PadTokens = PadCounting.Count },
-            ["gradientScaling micro-batches"] = settings with { GradientScaling = GradientScalingMode.MicroBatches },
-            ["gradientScaling accumulation-steps"] = settings with { GradientScaling = GradientScalingMode.AccumulationSteps },
-            ["gradientClip"] = settings with { GradientClip = 1e-6 },
-            ["weightDecay"] = settings with { WeightDecay = 0.1 },
-            ["optimizer"] = settings with { WeightDecay = 0.1, Optimizer = OptimizerKind.AdamW },
-            ["schedule"] = settings with { Schedule = LearningRateScheduleKind.Cosine },
-            ["warmupSteps"] = settings with { WarmupSteps = 3 },
-            ["earlyStoppingPatience"] = settings with { EarlyStoppingPatience = 1, ValEvery = "1", LearningRate = 10 },
-        };
+        var deciding = Deciding(settings, otherData: cluster.Fasta(5, 24), gapped);
         var seen = new Dictionary<string, string>(StringComparer.Ordinal) { [expected.WeightsSha256] = "the settings" };
         foreach (var (option, spec) in deciding)
         {
@@ -48,6 +28,9 @@ public sealed class OptionEffectTests
         var indifferent = new Dictionary<string, RunSpec>(StringComparer.Ordinal)
         {
             ["valEvery"] = settings with { ValEvery = "1" },
+            ["testData"] = settings with { TestData = cluster.Fasta(5, 24) },
+            ["frame 0"] = settings with { Frame = FrameChoice.Zero },
+            ["stripGaps without gaps"] = settings with { StripGaps = true },
             ["limitValBatches"] = settings with { LimitValBatches = 1 },
             ["keepBest"] = settings with { KeepBest = -1 },
             ["checkpointName"] = settings with { CheckpointName = "flu" },
@@ -77,4 +60,32 @@ public sealed class OptionEffectTests
             return status;
         }
     }
+
+    private static Dictionary<string, RunSpec> Deciding(RunSpec settings, string otherData, string gapped) => new(StringComparer.Ordinal)
+    {
+        ["batchSize"] = settings with { BatchSize = 3 },
+        ["accumulationSteps"] = settings with { AccumulationSteps = 2 },
+        ["learningRate"] = settings with { LearningRate = 2e-3 },
+        ["epochs"] = settings with { Epochs = 3 },
+        ["maxSteps"] = settings with { MaxSteps = 2 },
+        ["shards"] = settings with { Shards = 3 },
+        ["seqLength"] = settings with { SeqLength = 10 },
+        ["seed"] = settings with { Seed = 7 },
+        ["valFraction"] = settings with { ValFraction = 0.5 },
+        ["valData"] = settings with { ValData = otherData },
+        ["frame"] = settings with { Frame = FrameChoice.One },
+        ["stripGaps"] = settings with { Data = gapped, StripGaps = true },
+        ["gaps that stay"] = settings with { Data = gapped },
+        ["shuffle"] = settings with { Shuffle = false },
+        ["precision"] = settings with { Precision = Precision.Bf16 },
+        ["padTokens"] = settings with { PadTokens = PadCounting.Count },
+        ["gradientScaling micro-batches"] = settings with { GradientScaling = GradientScalingMode.MicroBatches },
+        ["gradientScaling accumulation-steps"] = settings with { GradientScaling = GradientScalingMode.AccumulationSteps },
+        ["gradientClip"] = settings with { GradientClip = 1e-6 },
+        ["weightDecay"] = settings with { WeightDecay = 0.1 },
+        ["optimizer"] = settings with { WeightDecay = 0.1, Optimizer = OptimizerKind.AdamW },
+        ["schedule"] = settings with { Schedule = LearningRateScheduleKind.Cosine },
+        ["warmupSteps"] = settings with { WarmupSteps = 3 },
+        ["earlyStoppingPatience"] = settings with { EarlyStoppingPatience = 1, ValEvery = "1", LearningRate = 10 },
+    };
 }

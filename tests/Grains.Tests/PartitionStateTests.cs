@@ -1,5 +1,6 @@
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
+using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains.Parameters;
 using GenSlmOrleans.Training;
 
@@ -116,7 +117,7 @@ public sealed class PartitionStateTests
         return state;
     }
 
-    private static RunPlan Plan(int shards, HuggingFaceConfig config) => new(new RunSpec { Data = "x.fasta", Shards = shards }, config, recordCount: 20);
+    private static RunPlan Plan(int shards, HuggingFaceConfig config) => new(new RunSpec { Data = "x.fasta", Shards = shards }, config, new RecordSets(20));
 
     private static void Contribute(PartitionState state, TreeNode node, float[] gradient)
     {

@@ -23,7 +23,7 @@ public sealed class RunLedgerTests : IDisposable
     {
         var fasta = string.Concat(Enumerable.Range(0, 17).Select(record => $">r{record}\n{string.Concat(Enumerable.Repeat("ATGGCC", 2 + (record % 5)))}\n"));
         _store = TokenStoreBuilder.OpenOrBuild(_folder.File("data.fasta", Encoding.ASCII.GetBytes(fasta)), _folder.File("cache"));
-        _plan = new RunPlan(new RunSpec { Data = "data.fasta", Output = _folder.Path, Shards = 3, AccumulationSteps = 2 }, ModelPresets.Find("tiny")!, _store.RecordCount);
+        _plan = new RunPlan(new RunSpec { Data = "data.fasta", Output = _folder.Path, Shards = 3, AccumulationSteps = 2 }, ModelPresets.Find("tiny")!, _store.Sets);
     }
 
     [Fact]

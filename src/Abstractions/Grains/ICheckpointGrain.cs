@@ -28,7 +28,7 @@ public sealed record CheckpointRequest(
 /// <param name="Path">The exported state dict.</param>
 /// <param name="WeightsSha256">Of the last checkpoint's parameters.</param>
 /// <param name="LedgerHead">Head of the ledger's chain.</param>
-/// <param name="RecordsSeenExactlyOnce">What the ledger says of the finished epochs; null when none is finished.</param>
+/// <param name="RecordsSeenExactlyOnce">What the ledger says of the finished epochs; null when none is finished, or nobody has asked.</param>
 [GenerateSerializer, Immutable, Alias("genslm.ExportReport")]
 public sealed record ExportReport(
     [property: Id(0)] string Path,
@@ -77,6 +77,17 @@ public interface ICheckpointGrain : IGrainWithStringKey
     /// <summary>Writes the best checkpoint's weights, or the last one's without validation, as PyTorch reads them.</summary>
     [Alias("export"), ResponseTimeout(LongCall.Timeout)]
     Task<ExportReport> ExportAsync(Fence fence);
+
+    /// <summary>The same of a run that is not under way, whose folder nobody has opened; its ledger is not verified.</summary>
+    [Alias("exportStopped"), ResponseTimeout(LongCall.Timeout)]
+    Task<ExportReport> ExportStoppedAsync(RunSubmission submission);
+
+    /// <summary>One block of a checkpoint's parameters, whoever has opened the folder.</summary>
+    /// <param name="checkpoint">The checkpoint's folder.</param>
+    /// <param name="block">Which block.</param>
+    /// <param name="length">How many parameters it has.</param>
+    [Alias("read"), ResponseTimeout(LongCall.Timeout)]
+    Task<Block> ReadAsync(string checkpoint, int block, int length);
 
     /// <summary>Lets go of the output folder.</summary>
     [Alias("close")]

@@ -63,13 +63,30 @@ public sealed record WindowReport([property: Id(0)] ShardRange Shards, [property
 [GenerateSerializer, Immutable, Alias("genslm.NonFiniteRecord")]
 public sealed record NonFiniteRecord([property: Id(0)] int Shard, [property: Id(1)] int Record);
 
+/// <summary>What a loss is measured on.</summary>
+public enum EvaluationSet
+{
+    /// <summary>The validation records.</summary>
+    Validation,
+
+    /// <summary>The test records.</summary>
+    Test,
+}
+
 /// <summary>Validation batches <paramref name="FirstBatch"/>…<paramref name="EndBatch"/> - 1, with the parameters of version <c>Fence.Step</c>.</summary>
 [GenerateSerializer, Immutable, Alias("genslm.ValidationRequest")]
 public sealed record ValidationRequest(
     [property: Id(0)] Fence Fence,
     [property: Id(1)] int FirstBatch,
     [property: Id(2)] int EndBatch,
-    [property: Id(3)] PartitionMap Partitions);
+    [property: Id(3)] PartitionMap Partitions)
+{
+    /// <summary>The records that the batches are made of.</summary>
+    [Id(4)] public EvaluationSet Set { get; init; }
+
+    /// <summary>The checkpoint whose parameters they are, instead of the partitions' of that version; empty: theirs.</summary>
+    [Id(5)] public string Checkpoint { get; init; } = "";
+}
 
 /// <summary>Summed loss and counted tokens of each validation batch, in order.</summary>
 [GenerateSerializer, Immutable, Alias("genslm.ValidationReport")]

@@ -10,8 +10,8 @@ namespace GenSlmOrleans.Abstractions;
 public sealed record SiloOffer([property: Id(0)] string SiloName, [property: Id(1)] ImmutableArray<string> Devices, [property: Id(2)] bool Draining);
 
 /// <summary>A data set as a silo sees it.</summary>
-/// <param name="Hash">XXH3-128 of the FASTA file's bytes, in hexadecimal.</param>
-/// <param name="RecordCount">How many records it has.</param>
+/// <param name="Hash">XXH3-128, in hexadecimal, of the only file's bytes or of all files' hashes in their order.</param>
+/// <param name="RecordCount">How many records it has, those of validation and test sets included.</param>
 /// <param name="TokenCount">How many tokens they have, untruncated.</param>
 /// <param name="UnknownTokenCount">How many of those are [UNK].</param>
 /// <param name="GapCount">How many gap characters the sequences hold.</param>
@@ -25,7 +25,14 @@ public sealed record DataSummary(
     [property: Id(3)] long UnknownTokenCount,
     [property: Id(4)] long GapCount,
     [property: Id(5)] long UracilCount,
-    [property: Id(6)] int TruncatedRecords);
+    [property: Id(6)] int TruncatedRecords)
+{
+    /// <summary>Records of the validation set; 0 when none was given.</summary>
+    [Id(7)] public int ValidationRecords { get; init; }
+
+    /// <summary>Records of the test set; 0 when none was given.</summary>
+    [Id(8)] public int TestRecords { get; init; }
+}
 
 /// <summary>A silo's own grain, key <c>@silo</c>: what it offers, and its copy of the data.</summary>
 [Alias("genslm.ISiloGrain")]
@@ -43,7 +50,7 @@ public interface ISiloGrain : IGrainWithStringKey
     [Alias("tidy"), ResponseTimeout(LongCall.Timeout)]
     Task TidyAsync(Fence fence, ImmutableArray<int> partitions, ImmutableArray<string> devices);
 
-    /// <summary>Tokenises the file into this silo's token store, unless it is there already.</summary>
+    /// <summary>Tokenises the spec's data files into this silo's token store, unless they are there already.</summary>
     [Alias("openData"), ResponseTimeout(LongCall.Timeout)]
-    Task<DataSummary> OpenDataAsync(string fastaPath, int sequenceLimit);
+    Task<DataSummary> OpenDataAsync(RunSpec spec, int sequenceLimit);
 }

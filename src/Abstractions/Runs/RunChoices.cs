@@ -69,3 +69,22 @@ public enum NonFiniteAction
     /// <summary>Count the step and leave parameters and moments as they are.</summary>
     [JsonStringEnumMemberName("skip-step")] SkipStep,
 }
+
+/// <summary>Where in a sequence the codons begin.</summary>
+public enum FrameChoice
+{
+    /// <summary>At the first letter, as GenSLM reads.</summary>
+    [JsonStringEnumMemberName("start")] Start,
+
+    /// <summary>At the first letter.</summary>
+    [JsonStringEnumMemberName("0")] Zero,
+
+    /// <summary>At the second letter.</summary>
+    [JsonStringEnumMemberName("1")] One,
+
+    /// <summary>At the third letter.</summary>
+    [JsonStringEnumMemberName("2")] Two,
+
+    /// <summary>The longest open reading frame alone; the whole sequence where there is none.</summary>
+    [JsonStringEnumMemberName("orf")] LongestOpen,
+}

@@ -10,7 +10,7 @@ namespace GenSlmOrleans.Abstractions;
 [GenerateSerializer, Immutable, Alias("genslm.RunSpec")]
 public sealed record RunSpec
 {
-    /// <summary>The FASTA file, plain or gzipped.</summary>
+    /// <summary>The data files, one a line (<see cref="FileList"/>): FASTA, plain or gzipped, or GenSLM's HDF5.</summary>
     [Id(0)] public string Data { get; init; } = "";
 
     /// <summary>A preset's name or the path of a Hugging Face config.json.</summary>
@@ -42,7 +42,7 @@ public sealed record RunSpec
 
     [Id(11)] public ulong Seed { get; init; } = 42;
 
-    /// <summary>Share of the records set aside for validation.</summary>
+    /// <summary>Share of the records set aside for validation, when <see cref="ValData"/> is empty.</summary>
     [Id(12)] public double ValFraction { get; init; } = 0.2;
 
     /// <summary>See <see cref="ValidationInterval"/>.</summary>
@@ -102,6 +102,21 @@ public sealed record RunSpec
     /// <summary>Compute with the rotary frequencies that the weights' file stores, as GenSLM's pinned transformers does, instead of exact ones.</summary>
     [Id(60)] public bool RotaryFromCheckpoint { get; init; }
 
+    /// <summary>Files of the validation set, as <see cref="Data"/>; empty: a share of the data is set aside.</summary>
+    [Id(70)] public string ValData { get; init; } = "";
+
+    /// <summary>Files of the test set, as <see cref="Data"/>; empty: none. The best weights' loss on it is part of the summary.</summary>
+    [Id(71)] public string TestData { get; init; } = "";
+
+    /// <summary>Where in the sequences of all sets the codons begin.</summary>
+    [Id(72)] public FrameChoice Frame { get; init; }
+
+    /// <summary>Leave the gap characters of an alignment out of the sequences, before the frame is chosen.</summary>
+    [Id(73)] public bool StripGaps { get; init; }
+
+    /// <summary>Whether there is anything to validate on.</summary>
+    [JsonIgnore] public bool Validates => ValData.Length > 0 || ValFraction > 0;
+
     /// <summary>How run files, run.json and the wire write a spec.</summary>
     public static JsonSerializerOptions JsonOptions { get; } = new()
     {
@@ -115,7 +130,7 @@ public sealed record RunSpec
     /// <summary>What is wrong with the spec, a sentence each; empty when it is sound.</summary>
     public IEnumerable<string> Validate()
     {
-        if (Data.Length == 0) yield return "data is empty; it must name a FASTA file.";
+        if (Data.Length == 0) yield return "data is empty; it must name a FASTA or HDF5 file.";
         if (BatchSize < 1) yield return AtLeast("batchSize", BatchSize, 1);
         if (AccumulationSteps < 1) yield return AtLeast("accumulationSteps", AccumulationSteps, 1);
         if (!(LearningRate > 0) || !double.IsFinite(LearningRate)) yield return $"learningRate is {LearningRate:R}; it must be above 0.";
@@ -133,8 +148,8 @@ public sealed record RunSpec
             yield return $"warmupSteps is {WarmupSteps}, which the schedule has no use for; take schedule linear or cosine.";
         if (KeepBest is 0 or < -1) yield return $"keepBest is {KeepBest}; it must be at least 1, or -1 for all.";
         if (EarlyStoppingPatience < 0) yield return AtLeast("earlyStoppingPatience", EarlyStoppingPatience, 0);
-        if (EarlyStoppingPatience > 0 && ValFraction == 0) yield return "earlyStoppingPatience needs a validation loss, but valFraction is 0.";
-        if (Schedule == LearningRateScheduleKind.Plateau && ValFraction == 0) yield return "schedule plateau needs a validation loss, but valFraction is 0.";
+        if (EarlyStoppingPatience > 0 && !Validates) yield return "earlyStoppingPatience needs a validation loss, but valFraction is 0 and valData is empty.";
+        if (Schedule == LearningRateScheduleKind.Plateau && !Validates) yield return "schedule plateau needs a validation loss, but valFraction is 0 and valData is empty.";
         if (CheckpointName.Length == 0 || CheckpointName[0] == '.' || CheckpointName.AsSpan().ContainsAny(Path.GetInvalidFileNameChars()) || CheckpointName.Contains('\\'))
             yield return $"checkpointName is '{CheckpointName}'; it must be a file name that does not begin with a dot.";
         if (Threads < 1) yield return AtLeast("threads", Threads, 1);

@@ -109,6 +109,9 @@ public sealed record RunStatus
 
     /// <summary>Whether the ledger shows each training record exactly once in every finished epoch; null before the end.</summary>
     [Id(29)] public bool? RecordsSeenExactlyOnce { get; init; }
+
+    /// <summary>Loss of the best weights on the test set, a mean over its counted tokens; null without one, and before the end.</summary>
+    [Id(60)] public double? TestLoss { get; init; }
 }
 
 /// <summary>Which shards a device has.</summary>

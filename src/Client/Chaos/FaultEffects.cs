@@ -20,7 +20,8 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
     private static readonly TimeSpan DrainPatience = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan FullFor = TimeSpan.FromSeconds(30);
 
-    private readonly HashSet<int> _killed = [];
+    // Killed, or stopped until declared dead: how such a process ends says nothing about a drain that it was told of as well.
+    private readonly HashSet<int> _doomed = [];
 
     /// <summary>Does it.</summary>
     /// <param name="kind">What.</param>
@@ -49,7 +50,12 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
 
     private async Task<string?> PauseAsync(ImmutableArray<LocalSilo> silos, Action release, CancellationToken cancellation)
     {
-        foreach (var silo in silos) Send(silo, ProcessSignal.Stop);
+        foreach (var silo in silos)
+        {
+            _doomed.Add(silo.Process.Id);
+            Send(silo, ProcessSignal.Stop);
+        }
+
         release();
         await Task.Delay(3 * detection, cancellation);
         foreach (var silo in silos) Send(silo, ProcessSignal.Continue);
@@ -68,7 +74,7 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
                 return $"{silo.Name} was told to leave and has not left within {DrainPatience.TotalSeconds:F0} s";
             }
 
-            if (silo.Process.ExitCode != 0 && !_killed.Contains(silo.Process.Id)) return $"{silo.Name} was told to leave: {silo.Obituary()}";
+            if (silo.Process.ExitCode != 0 && !_doomed.Contains(silo.Process.Id)) return $"{silo.Name} was told to leave: {silo.Obituary()}";
         }
 
         return null;
@@ -164,7 +170,7 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
 
     private void Kill(LocalSilo silo)
     {
-        _killed.Add(silo.Process.Id);
+        _doomed.Add(silo.Process.Id);
         Send(silo, ProcessSignal.Kill);
     }
 

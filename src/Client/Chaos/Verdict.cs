@@ -32,7 +32,7 @@ internal static class Verdict
     {
         try
         {
-            var run = RecordedRun.Read(output, data: null, CancellationToken.None);
+            var run = RecordedRun.Read(output, moved: spec => spec, CancellationToken.None);
             var report = LedgerVerification.Verify(run.Ledger, run.Plan, run.Checkpoints);
             string?[] objections =
             [

@@ -13,6 +13,7 @@ internal static class AllCommands
         VerifyCommand.Create(),
         ChaosCommand.Create(),
         ConfigCommand.Create(),
+        DataCommand.Create(),
         WeightsCommand.Create(),
         UpCommand.Create(),
         DownCommand.Create(),

@@ -20,13 +20,14 @@ internal static class SubmissionCheck
     public static RunSubmission Resolve(TrainSettings settings, bool elsewhere = false)
     {
         var spec = settings.Spec;
-        if (spec.Data.Length == 0) throw new UsageException("No FASTA file was given; 'genslm train samples/influenza.fasta' trains on the sample.");
+        if (spec.Data.Length == 0) throw new UsageException("No data file was given; 'genslm train samples/influenza.fasta' trains on the sample.");
         if (settings.Validate().FirstOrDefault() is { } problem) throw new UsageException(problem);
 
-        bool checksData = !elsewhere || IsHere(spec.Data);
+        string[] named = [.. FileList.Split(spec.Data), .. FileList.Split(spec.ValData), .. FileList.Split(spec.TestData)];
+        bool checksData = !elsewhere || named.All(file => FilePatterns.IsPattern(file) || IsHere(file));
         bool checksWeights = !elsewhere || IsHere(spec.Weights);
-        if (!checksData && spec.Output.Length == 0) throw new UsageException($"{spec.Data} is not on this machine, so the run needs an output folder that its silos see; name it by --output.");
-        spec = spec with { Data = Path.GetFullPath(spec.Data), Weights = spec.Weights.Length == 0 ? "" : Path.GetFullPath(spec.Weights) };
+        if (!checksData && spec.Output.Length == 0) throw new UsageException($"{named.First(file => !FilePatterns.IsPattern(file) && !IsHere(file))} is not on this machine, so the run needs an output folder that its silos see; name it by --output.");
+        spec = spec with { Data = Files(spec.Data), ValData = Files(spec.ValData), TestData = Files(spec.TestData), Weights = spec.Weights.Length == 0 ? "" : Path.GetFullPath(spec.Weights) };
         var config = Model(spec.Model);
         spec = spec with { Model = ModelPresets.Find(spec.Model) is null ? Path.GetFullPath(spec.Model) : spec.Model, Output = spec.Output.Length > 0 ? Path.GetFullPath(spec.Output) : FreeOutput(NameOf(spec.Data), _ => false) };
         CheckArchitecture(spec, config);
@@ -60,10 +61,10 @@ internal static class SubmissionCheck
         return candidate;
     }
 
-    /// <summary>What a run is called after its sequences: the file's name up to the first dot.</summary>
+    /// <summary>What a run is called after its sequences: the first file's name up to the first dot.</summary>
     public static string NameOf(string data)
     {
-        var name = Path.GetFileName(data);
+        var name = Path.GetFileName(FileList.Split(data)[0]);
         return name[..(name.IndexOf('.') is var dot and > 0 ? dot : name.Length)];
     }
 
@@ -114,12 +115,13 @@ internal static class SubmissionCheck
 
     private static void CheckData(RunSpec spec)
     {
-        int records = 0;
-        foreach (var record in FastaReader.Read(spec.Data)) records = checked(records + 1);
+        var records = DataFingerprint.Of(DataChoice.Sources(spec)).Sets;
         int training = DataSplit.Create(records, spec.ValFraction, spec.Seed).Training.Length;
         if (training < spec.Shards)
-            throw new UsageException($"{spec.Data} has {records} records, {training} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
+            throw new UsageException($"{FileList.Text(spec.Data)} has {records.Main} records, {training} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
     }
+
+    private static string Files(string patterns) => FileList.Join(FilePatterns.Expand(FileList.Split(patterns)));
 
     private static void CheckOutput(RunSpec spec, bool resume)
     {

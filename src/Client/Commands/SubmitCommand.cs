@@ -15,12 +15,12 @@ internal static class SubmitCommand
         var command = new Command("submit", """
             Example: genslm submit run.yaml --name flu --detach
 
-            Starts a run on a cluster that is up, and watches it until its end. Takes a run file, a FASTA file or both, and the
+            Starts a run on a cluster that is up, and watches it until its end. Takes a run file, data files or both, and the
             options of 'genslm train'. Ctrl-C, or the end of this console, leaves the run to itself; 'genslm watch RUN' comes
             back to it. Paths are the silos': sequences, weights and output folder have to be where they see them. With
             --detach, standard output gets the run's name and nothing else.
             """);
-        var files = new Argument<string[]>("FILES") { HelpName = "run.yaml|FASTA", Arity = new ArgumentArity(0, 2), Description = "a run file (.yaml, .yml, .json), the sequences, or both" };
+        var files = new Argument<string[]>("FILES") { HelpName = "run.yaml|FILE", Arity = ArgumentArity.ZeroOrMore, Description = "a run file (.yaml, .yml, .json), the sequences as 'genslm train' takes them, or both" };
         var options = new RunOptionSet(without: "silos");
         var name = new Option<string?>("--name") { HelpName = "NAME", Description = "the run's name [the output folder's, with -2, -3, … if it is taken]" };
         var detach = Flag.Detach();
@@ -31,8 +31,8 @@ internal static class SubmitCommand
 
         command.SetAction(async (parsed, cancellation) =>
         {
-            var (runFile, fasta) = Split(parsed.GetValue(files) ?? []);
-            var settings = options.Read(parsed, runFile, fasta);
+            var (runFile, data) = Split(parsed.GetValue(files) ?? []);
+            var settings = options.Read(parsed, runFile, data);
             var submission = Submitting.Check(settings, parsed.GetValue(name));
             var named = parsed.GetValue(gateway);
             await using var connection = await GatewayOption.ConnectAsync(named, cancellation);
@@ -52,12 +52,11 @@ internal static class SubmitCommand
         return ExitCode.Done;
     }
 
-    private static (string? RunFile, string? Fasta) Split(string[] files)
+    private static (string? RunFile, string[] Data) Split(string[] files)
     {
         var runFiles = files.Where(file => RunFileEndings.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase)).ToArray();
         var sequences = files.Except(runFiles, StringComparer.Ordinal).ToArray();
-        if (runFiles.Length > 1) throw new UsageException($"{runFiles[0]} and {runFiles[1]} are both run files; expected one, and a FASTA file or none.");
-        if (sequences.Length > 1) throw new UsageException($"{sequences[0]} and {sequences[1]} are both sequences; expected one, and a run file (.yaml, .yml, .json) or none.");
-        return (runFiles.FirstOrDefault(), sequences.FirstOrDefault());
+        if (runFiles.Length > 1) throw new UsageException($"{runFiles[0]} and {runFiles[1]} are both run files; expected one, and the sequences or none.");
+        return (runFiles.FirstOrDefault(), sequences);
     }
 }

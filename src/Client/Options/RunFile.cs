@@ -29,9 +29,8 @@ internal static class RunFile
             }
 
             var option = RunOptions.Find(entry.Key, place);
-            if (entry.Value is not YamlScalarNode scalar) throw new UsageException($"{place}: {entry.Key} is a list or a mapping; expected one value.");
             if (entry.IsNull) throw new UsageException($"{place}: {entry.Key} has no value; give one, or leave the key out for the default.");
-            settings = Set(option, settings, scalar.Value ?? "", place);
+            settings = Set(option, settings, Text(option, entry.Value, path, place), place);
         }
 
         return settings;
@@ -49,6 +48,7 @@ internal static class RunFile
     public static string Line(RunOption option, TrainSettings settings)
     {
         var value = option.Get(settings);
+        if (option.IsList && FileList.Split(value) is { Length: > 1 } items) return $"{option.Key}: [{string.Join(", ", items.Select(Quoted))}]";
         if (value.Any(char.IsControl)) return $"{option.Key}: {JsonSerializer.Serialize(value, RunSpec.JsonOptions)}";
         bool plain = option.Kind switch
         {
@@ -60,6 +60,18 @@ internal static class RunFile
         // YAML 1.1, Python's, takes 1E-05 for text.
         return option.Kind == ValueKind.Number && !value.Contains('.') ? $"{option.Key}: {value.Replace("E", ".0E")}" : $"{option.Key}: {value}";
     }
+
+    private static string Text(RunOption option, YamlNode value, string path, string place) => value switch
+    {
+        YamlScalarNode scalar => scalar.Value ?? "",
+        YamlSequenceNode list when option.IsList => FileList.Join(list.Select(item => item is YamlScalarNode { Value: { Length: > 0 } text }
+            ? text
+            : throw new UsageException($"{path} line {item.Start.Line}: {option.Key} has an item that is a list or a mapping; expected a file name."))),
+        _ => throw new UsageException($"{place}: {option.Key} is a list or a mapping; expected {(option.IsList ? "a file name or a list of them" : "one value")}."),
+    };
+
+    private static string Quoted(string value) =>
+        value.Any(char.IsControl) ? JsonSerializer.Serialize(value, RunSpec.JsonOptions) : $"'{value.Replace("'", "''")}'";
 
     // What YAML, of any version, takes for text without quotes.
     private static bool IsPlainText(string value) =>

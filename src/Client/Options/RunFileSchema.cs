@@ -44,6 +44,8 @@ internal static class RunFileSchema
             _ => Described("string", option.Description),
         };
         SettingBounds.Describe(option, property);
+        if (option.IsList) property["type"] = new JsonArray("string", "array");
+        if (option.IsList) property["items"] = new JsonObject { ["type"] = "string" };
         if (Default(option) is { } value) property["default"] = value;
         return property;
     }

@@ -47,6 +47,13 @@ internal sealed record RunOption(
     /// <summary>True for what is about one call of the console and not about the run: no run file has it.</summary>
     public bool IsOfOneCall { get; init; }
 
+    /// <summary>Whether there may be several values: the option given again, a list in the run file. Set and Get have a line for each.</summary>
+    public bool IsList { get; init; }
+
+    /// <summary>Files of the spec; the option may be given more than once.</summary>
+    public static RunOption Files(string key, string placeholder, string description, Func<RunSpec, string, RunSpec> set, Func<RunSpec, string> get) =>
+        Text(key, placeholder, description, set, get) with { IsList = true };
+
     /// <summary>The option's value, one of the spec's texts.</summary>
     public static RunOption Text(string key, string placeholder, string description, Func<RunSpec, string, RunSpec> set, Func<RunSpec, string> get) =>
         new(key, placeholder, description, (settings, text) => settings with { Spec = set(settings.Spec, text) }, settings => get(settings.Spec));

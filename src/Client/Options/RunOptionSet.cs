@@ -1,4 +1,5 @@
 using System.CommandLine;
+using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Client.Options;
 
@@ -18,24 +19,32 @@ internal sealed class RunOptionSet
     /// <summary>The settings that a command line makes.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="runFile">A run file besides --config; null: none.</param>
-    /// <param name="fasta">The sequences, where they are an argument.</param>
+    /// <param name="data">The sequences, where they are arguments.</param>
     /// <exception cref="UsageException">A value cannot be, or the run file cannot be read.</exception>
-    public TrainSettings Read(ParseResult parsed, string? runFile, string? fasta)
+    public TrainSettings Read(ParseResult parsed, string? runFile, string[] data)
     {
         var settings = new TrainSettings();
         if ((runFile ?? parsed.GetValue(_config)) is { } file) settings = RunFile.Apply(settings, file);
         foreach (var (known, option) in _options)
         {
             if (parsed.GetResult(option) is not { Implicit: false }) continue;
-            settings = known.Set(settings, known.IsFlag ? "true" : parsed.GetValue((Option<string?>)option) ?? "");
+            settings = known.Set(settings, option switch
+            {
+                Option<string[]> list => FileList.Join(parsed.GetValue(list) ?? []),
+                Option<string?> value => parsed.GetValue(value) ?? "",
+                _ => "true",
+            });
         }
 
-        return fasta is null ? settings : settings with { Spec = settings.Spec with { Data = fasta } };
+        return data.Length == 0 ? settings : settings with { Spec = settings.Spec with { Data = FileList.Join(data) } };
     }
 
-    private static Option Create(RunOption option) => option.IsFlag
-        ? new Option<bool>(option.OptionName) { Arity = ArgumentArity.Zero, Description = option.Description }
-        : new Option<string?>(option.OptionName) { HelpName = option.Placeholder, Description = Described(option), Arity = ArgumentArity.ExactlyOne };
+    private static Option Create(RunOption option)
+    {
+        if (option.IsFlag) return new Option<bool>(option.OptionName) { Arity = ArgumentArity.Zero, Description = option.Description };
+        if (option.IsList) return new Option<string[]>(option.OptionName) { HelpName = option.Placeholder, Description = $"{option.Description} (again for another)", Arity = ArgumentArity.OneOrMore };
+        return new Option<string?>(option.OptionName) { HelpName = option.Placeholder, Description = Described(option), Arity = ArgumentArity.ExactlyOne };
+    }
 
     private static string Described(RunOption option)
     {

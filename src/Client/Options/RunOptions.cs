@@ -8,11 +8,11 @@ internal static class RunOptions
 {
     public static ImmutableArray<RunOption> All { get; } =
     [
-        RunOption.Text("data", "FASTA", "the sequences, plain or gzipped (on the console: the argument)", (spec, text) => spec with { Data = text }, spec => spec.Data),
+        RunOption.Files("data", "FILE", "FASTA, plain or gzipped, or GenSLM's HDF5; several, and patterns such as 'seqs/*.fasta' (on the console: the arguments)", (spec, text) => spec with { Data = text }, spec => spec.Data),
         RunOption.Text("model", "NAME|PATH", "preset (tiny, genslm_25M_patric, genslm_250M_patric, genslm_2.5B_patric) or a Hugging Face config.json", (spec, text) => spec with { Model = text }, spec => spec.Model),
         RunOption.Text("weights", "PATH", "weights to start from: safetensors, PyTorch or a Hugging Face folder; default: from scratch", (spec, text) => spec with { Weights = text }, spec => spec.Weights),
         RunOption.Flag("rotaryFromCheckpoint", "compute with the rotary frequencies that the weights' file stores, as GenSLM's own installation does", (spec, value) => spec with { RotaryFromCheckpoint = value }, spec => spec.RotaryFromCheckpoint),
-        RunOption.Text("output", "FOLDER", "where checkpoints, metrics and weights go; default: runs/<name of the FASTA>", (spec, text) => spec with { Output = text }, spec => spec.Output),
+        RunOption.Text("output", "FOLDER", "where checkpoints, metrics and weights go; default: runs/<name of the first data file>", (spec, text) => spec with { Output = text }, spec => spec.Output),
         RunOption.Number("batchSize", "records of a micro-batch", (spec, value) => spec with { BatchSize = value }, spec => spec.BatchSize),
         RunOption.Number("accumulationSteps", "micro-batches of each shard between two optimizer steps", (spec, value) => spec with { AccumulationSteps = value }, spec => spec.AccumulationSteps),
         RunOption.Number("learningRate", "learning rate", (spec, value) => spec with { LearningRate = value }, spec => spec.LearningRate),
@@ -22,7 +22,11 @@ internal static class RunOptions
         new("silos", "N", "local silo processes to start", (settings, text) => settings with { Silos = RunOption.ParseNumber<int>("silos", text) }, settings => $"{settings.Silos}") { Kind = ValueKind.WholeNumber },
         RunOption.Number("seqLength", "tokens a record is cut to; 0: the model's positions", (spec, value) => spec with { SeqLength = value }, spec => spec.SeqLength),
         RunOption.Number("seed", "decides split, order and initial weights", (spec, value) => spec with { Seed = value }, spec => spec.Seed),
-        RunOption.Number("valFraction", "share of the records set aside for validation", (spec, value) => spec with { ValFraction = value }, spec => spec.ValFraction),
+        RunOption.Number("valFraction", "share of the records set aside for validation, without valData", (spec, value) => spec with { ValFraction = value }, spec => spec.ValFraction),
+        RunOption.Files("valData", "FILE", "validation set, as data; all of data is then for training", (spec, text) => spec with { ValData = text }, spec => spec.ValData),
+        RunOption.Files("testData", "FILE", "test set, as data; the loss of the best weights on it is in the summary", (spec, text) => spec with { TestData = text }, spec => spec.TestData),
+        RunOption.Choice("frame", "where codons begin: at the first letter as GenSLM (start, 0), the second (1), the third (2), or the longest open reading frame alone (orf)", (spec, value) => spec with { Frame = value }, spec => spec.Frame),
+        RunOption.Flag("stripGaps", "leave the gaps ('-') of an alignment out, before frame", (spec, value) => spec with { StripGaps = value }, spec => spec.StripGaps),
         RunOption.Text("valEvery", "N|Nepochs", "validate every N steps ('50') or epochs ('1epoch')", (spec, text) => spec with { ValEvery = text }, spec => spec.ValEvery) with { Kind = ValueKind.Interval },
         RunOption.Number("limitValBatches", "validate on the first so many batches; 0: all", (spec, value) => spec with { LimitValBatches = value }, spec => spec.LimitValBatches),
         RunOption.Text("shuffle", "true|false", "draw a new order of the records every epoch", (spec, text) => spec with { Shuffle = RunOption.ParseFlag("shuffle", text) }, spec => RunOption.FlagText(spec.Shuffle)) with { Kind = ValueKind.Flag },

@@ -54,6 +54,9 @@ internal sealed record RunDescription(string RunId, RunSpec Spec, RunStatus Stat
         Status.Seconds,
         Status.RemainingSeconds,
         Devices = Status.Devices.Select(share => new { share.Silo, share.Device, share.FirstShard, share.EndShard }),
+        Status.Driver,
+        Status.Generation,
+        Partitions = Status.Partitions.Select(place => new { place.Index, place.FirstBlock, place.BlockCount, place.Holders }),
         Checkpoints = new { Best = Status.BestCheckpoint, Last = Status.LastCheckpoint },
         Spec.Output,
         Status.Exported,
@@ -76,7 +79,9 @@ internal sealed record RunDescription(string RunId, RunSpec Spec, RunStatus Stat
         if (Status.ValidationLoss is { } validation) yield return ("Validation", EventText.Invariant($"{validation:F4}, best {Status.BestValidationLoss:F4} after step {Status.BestStep}"));
         if (!Status.IsOver) yield return ("Pace", EventText.Invariant($"{EventText.Thousands(Status.TokensPerSecond)} tok/s, ETA {EventText.Duration(Status.RemainingSeconds)}"));
         yield return ("Recovery", EventText.Invariant($"{Status.ShardsReassigned} shards reassigned, {Status.RepeatedMicroBatches} micro-batches repeated, {Status.ReplayedSteps} steps replayed"));
+        if (!Status.IsOver && Status.Driver.Length > 0) yield return ("Driver", EventText.Invariant($"{Status.Driver}, generation {Status.Generation}"));
         foreach (var line in DeviceLines()) yield return line;
+        foreach (var line in PartitionLines()) yield return line;
         yield return ("Checkpoints", $"best  {Otherwise(Status.BestCheckpoint)}");
         yield return ("", $"last  {Otherwise(Status.LastCheckpoint)}");
         yield return ("Output", Spec.Output);
@@ -90,6 +95,13 @@ internal sealed record RunDescription(string RunId, RunSpec Spec, RunStatus Stat
         else
             foreach (var (i, share) in Status.Devices.Index())
                 yield return (i == 0 ? "Devices" : "", EventText.Share(share));
+    }
+
+    private IEnumerable<(string Label, string Value)> PartitionLines()
+    {
+        if (Status.IsOver) yield break;
+        foreach (var (i, place) in Status.Partitions.Index())
+            yield return (i == 0 ? "Partitions" : "", EventText.Invariant($"{place.Index}  blocks {place.FirstBlock}-{place.FirstBlock + place.BlockCount - 1}  {string.Join(", standby ", place.Holders)}"));
     }
 
     private static string Otherwise(string folder) => folder.Length == 0 ? "none yet" : folder;

@@ -9,7 +9,7 @@ namespace GenSlmOrleans.Client.Verification;
 
 /// <summary>A run as its output folder tells it, with the data it names: what its ledger is verified against.</summary>
 /// <param name="RunId">The run.</param>
-/// <param name="Data">The FASTA file.</param>
+/// <param name="Data">Its data files, in a sentence.</param>
 /// <param name="Ledger">Path of the ledger.</param>
 /// <param name="Plan">What the ledger has to say, by run.json and data alone.</param>
 /// <param name="Checkpoints">The ledger heads in its checkpoints.</param>
@@ -17,14 +17,14 @@ namespace GenSlmOrleans.Client.Verification;
 internal sealed record RecordedRun(
     string RunId, string Data, string Ledger, LedgerPlan Plan, IReadOnlyList<CheckpointHead> Checkpoints, long PlannedSteps)
 {
-    /// <summary>Reads an output folder and the FASTA file; writes nothing.</summary>
+    /// <summary>Reads an output folder and the data files; writes nothing.</summary>
     /// <param name="output">The output folder.</param>
-    /// <param name="data">Where the FASTA file is now; null: where run.json says.</param>
-    /// <param name="ct">Ends the reading of the FASTA file.</param>
+    /// <param name="moved">Says where data files are now that are not where run.json says.</param>
+    /// <param name="ct">Ends the reading of the data.</param>
     /// <exception cref="UsageException">There is no run or no ledger in the folder, run.json is damaged, or the data are not the run's.</exception>
-    /// <exception cref="FastaException">The FASTA file is missing or malformed.</exception>
+    /// <exception cref="FastaException">A data file is missing or malformed.</exception>
     /// <exception cref="WeightFileException">A checkpoint's manifest is damaged.</exception>
-    public static RecordedRun Read(string output, string? data, CancellationToken ct)
+    public static RecordedRun Read(string output, Func<RunSpec, RunSpec> moved, CancellationToken ct)
     {
         var file = Path.Combine(output, "run.json");
         if (!File.Exists(file)) throw new UsageException($"{output} holds no run: there is no run.json in it. 'genslm verify' needs the output folder of a run.");
@@ -34,21 +34,21 @@ internal sealed record RecordedRun(
         var spec = RunFile.Apply(new TrainSettings(), file).Spec;
         if (spec.Validate().FirstOrDefault() is { } problem) throw new UsageException($"{file} is damaged: {problem}");
         var (runId, dataHash) = Resolved(file);
-        spec = spec with { Data = data ?? spec.Data };
-        var found = FastaFingerprint.Of(spec.Data, ct);
+        spec = moved(spec);
+        var found = DataFingerprint.Of(DataChoice.Sources(spec), ct);
         if (found.Hash != dataHash)
-            throw new UsageException($"{spec.Data} is not the run's data: its hash is {found.Hash}, the run began with data of hash {dataHash}. Name the original by --data FILE.");
+            throw new UsageException($"{FileList.Text(spec.Data)} is not the run's data: its hash is {found.Hash}, the run began with data of hash {dataHash}. Name the originals by --data FILE, as they were given, and --val-data and --test-data if there were any.");
 
-        var order = new DataOrder(found.RecordCount, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
+        var order = new DataOrder(found.Sets, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
         var plan = new LedgerPlan(Identity(spec, found), order.Split.Training, order.Windows.StepsPerEpoch, new StepRecords(order).Window);
         long planned = order.Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);
-        return new RecordedRun(runId, spec.Data, ledger, plan, Heads(Path.Combine(output, "checkpoints")), planned);
+        return new RecordedRun(runId, FileList.Text(spec.Data), ledger, plan, Heads(Path.Combine(output, "checkpoints")), planned);
     }
 
-    private static LedgerIdentity Identity(RunSpec spec, FastaFingerprint data) => new()
+    private static LedgerIdentity Identity(RunSpec spec, DataFingerprint data) => new()
     {
         DataHash = data.Hash,
-        Records = data.RecordCount,
+        Records = data.Sets.Total,
         Seed = spec.Seed,
         ValFraction = spec.ValFraction,
         Shuffle = spec.Shuffle,

@@ -15,10 +15,16 @@ public sealed class CheckpointFolder(string output)
     public string FullPath { get; } = Path.Combine(output, "checkpoints");
 
     /// <summary>All whole checkpoints. What a crashed writer left half done is removed.</summary>
+    public List<CheckpointEntry> ListAndTidy()
+    {
+        if (Directory.Exists(FullPath)) AtomicFolder.RemoveLeftovers(FullPath);
+        return List();
+    }
+
+    /// <summary>All whole checkpoints, oldest first.</summary>
     public List<CheckpointEntry> List()
     {
         if (!Directory.Exists(FullPath)) return [];
-        AtomicFolder.RemoveLeftovers(FullPath);
         return [.. Directory.EnumerateDirectories(FullPath)
             .Select(folder => (Name: Path.GetFileName(folder), Manifest: CheckpointManifest.Read(folder)))
             .Select(found => new CheckpointEntry(found.Name, found.Manifest.Step, found.Manifest.ValidationLoss))

@@ -51,7 +51,7 @@ public sealed class CheckpointGrain(
     {
         await TakeOverAsync(fence);
         var config = HuggingFaceConfig.Parse(submission.ModelConfig);
-        _plan = new RunPlan(submission.Spec, config, data.RecordCount);
+        _plan = new RunPlan(submission.Spec, config, RunData.Sets(data));
         await Task.Run(() => Open(fence, instance, submission, data));
         (_opened, _dataHash, _ledger) = (fence, data.Hash, null);
         DelayDeactivation(TimeSpan.MaxValue);
@@ -139,10 +139,32 @@ public sealed class CheckpointGrain(
     public Task<ExportReport> ExportAsync(Fence fence) => Sentences(async () =>
     {
         CheckOpened(fence);
-        var last = BestCheckpoints.Last(_entries) ?? throw new RunInputException($"Run {fence.RunId} has no checkpoint to export yet.");
-        var path = await Task.Run(() => StateDictExport.Write(Plan, Checkpoints, BestCheckpoints.Best(_entries) ?? last));
+        var last = BestCheckpoints.Last(_entries) ?? throw NothingToExport;
+        var path = await Task.Run(() => StateDictExport.Write(Plan.Spec, Plan.Config, Checkpoints, BestCheckpoints.Best(_entries) ?? last));
         return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256, Ledger.Head, await Ledger.RecordsSeenExactlyOnceAsync());
     });
+
+    public Task<ExportReport> ExportStoppedAsync(RunSubmission submission) => Sentences(() => Task.Run(() =>
+    {
+        var checkpoints = new CheckpointFolder(submission.Spec.Output);
+        var entries = checkpoints.List();
+        var last = BestCheckpoints.Last(entries) ?? throw NothingToExport;
+        var path = StateDictExport.Write(submission.Spec, HuggingFaceConfig.Parse(submission.ModelConfig), checkpoints, BestCheckpoints.Best(entries) ?? last);
+        var manifest = checkpoints.Manifest(last);
+        return new ExportReport(path, manifest.WeightsSha256, manifest.LedgerHead ?? "", RecordsSeenExactlyOnce: null);
+    }));
+
+    public Task<Block> ReadAsync(string checkpoint, int block, int length) => Sentences(() => Task.Run(() =>
+    {
+        var values = Block.RentForAnswer(block, length);
+        foreach (var part in CheckpointManifest.Read(checkpoint).Parts.Where(part => part.Vector == CheckpointWriter.VectorName(BlockKind.Parameters)))
+        {
+            using var file = VectorFile.OpenPart(checkpoint, part);
+            file.Read(ParameterLayout.BlockOffset(block), values.Values);
+        }
+
+        return values;
+    }));
 
     public Task CloseAsync(Fence fence)
     {
@@ -212,11 +234,11 @@ public sealed class CheckpointGrain(
         {
             _checkpoints = new CheckpointFolder(spec.Output);
             bool goesOn = submission.Resume || output.IsSameRun;
-            _entries = goesOn ? _checkpoints.List() : [];
+            _entries = goesOn ? _checkpoints.ListAndTidy() : [];
             if (goesOn && output.ReadRunFile() is { } before)
             {
                 if (before["resolved"]?["dataHash"]?.GetValue<string>() is { } hash && hash != data.Hash)
-                    throw new RunInputException($"{spec.Data} has changed: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
+                    throw new RunInputException($"{FileList.Text(spec.Data)} has changed, or its validation or test set: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
                 if (ResumeRule.Objection(before, submission) is { } objection) throw new RunInputException(objection);
             }
 
@@ -288,6 +310,8 @@ public sealed class CheckpointGrain(
     private CheckpointFolder Checkpoints => _checkpoints ?? throw NotOpened;
 
     private RunPlan Plan => _plan ?? throw NotOpened;
+
+    private RunInputException NothingToExport => new($"Run {this.GetPrimaryKeyString()} has no checkpoint to export yet.");
 
     private StaleMessageException NotOpened => new($"Run {this.GetPrimaryKeyString()} has not opened its output folder.");
 

@@ -87,6 +87,8 @@ public sealed class OutputFolder : IDisposable
             ["modelConfig"] = JsonNode.Parse(submission.ModelConfig),
             ["dataHash"] = data.Hash,
             ["records"] = data.RecordCount,
+            ["validationRecords"] = data.ValidationRecords,
+            ["testRecords"] = data.TestRecords,
             ["version"] = typeof(OutputFolder).Assembly.GetName().Version?.ToString(3),
         };
         AtomicFile.Write(RunFile, stream =>

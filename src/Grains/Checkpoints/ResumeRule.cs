@@ -13,7 +13,7 @@ public static class ResumeRule
     // Where things are, what is kept, and when to end. The data are compared by their hash.
     private static readonly HashSet<string> Free = new(StringComparer.Ordinal)
     {
-        "data", "output", "weights", "model", "keepBest", "checkpointName", "keyPrefix", "earlyStoppingPatience", "epochs", "maxSteps",
+        "data", "valData", "testData", "output", "weights", "model", "keepBest", "checkpointName", "keyPrefix", "earlyStoppingPatience", "epochs", "maxSteps",
         "priority", "minDevices", "maxDevices",
     };
 

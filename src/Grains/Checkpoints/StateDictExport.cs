@@ -1,3 +1,4 @@
+using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
 
 namespace GenSlmOrleans.Grains.Checkpoints;
@@ -8,18 +9,18 @@ internal static class StateDictExport
     public const string FileName = "best_model_state_dict.pth";
 
     /// <summary>Exports <paramref name="entry"/> into the run's output folder and returns the file's path.</summary>
-    public static string Write(RunPlan plan, CheckpointFolder checkpoints, CheckpointEntry entry)
+    public static string Write(RunSpec spec, HuggingFaceConfig config, CheckpointFolder checkpoints, CheckpointEntry entry)
     {
-        var path = Path.Combine(plan.Spec.Output, FileName);
-        var frequencies = plan.Config.RotaryFrequencies;
-        var tensors = GptNeoXStateDict.Describe(plan.Config).Concat(frequencies?.Buffers(plan.Config.LayerCount) ?? [])
-            .Select(tensor => tensor with { Name = plan.Spec.KeyPrefix + tensor.Name }).ToArray();
+        var path = Path.Combine(spec.Output, FileName);
+        var frequencies = config.RotaryFrequencies;
+        var tensors = GptNeoXStateDict.Describe(config).Concat(frequencies?.Buffers(config.LayerCount) ?? [])
+            .Select(tensor => tensor with { Name = spec.KeyPrefix + tensor.Name }).ToArray();
         var manifest = checkpoints.Manifest(entry);
         AtomicFile.Write(path, stream =>
         {
             using var writer = new TorchArchiveWriter(stream, Path.GetFileNameWithoutExtension(FileName), tensors);
             var buffer = new float[1 << 18];
-            foreach (var part in manifest.Parts.Where(part => part.Vector == CheckpointWriter.VectorName(Abstractions.BlockKind.Parameters)))
+            foreach (var part in manifest.Parts.Where(part => part.Vector == CheckpointWriter.VectorName(BlockKind.Parameters)))
             {
                 using var file = VectorFile.OpenPart(checkpoints.PathOf(entry), part);
                 for (long done = 0; done < part.ElementCount;)
@@ -32,7 +33,7 @@ internal static class StateDictExport
             }
 
             // What computes with stored frequencies finds in the export those that the weights were trained with.
-            for (int layer = 0; frequencies is not null && layer < plan.Config.LayerCount; layer++) writer.Write(frequencies.Values.AsSpan());
+            for (int layer = 0; frequencies is not null && layer < config.LayerCount; layer++) writer.Write(frequencies.Values.AsSpan());
             writer.Complete();
         });
         return path;

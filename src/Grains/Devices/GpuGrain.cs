@@ -22,8 +22,8 @@ public sealed class GpuGrain(
         var device = devices.Find(DeviceOf(this.GetPrimaryKeyString()));
         await replicas.GetOrCreateAsync(this.GetPrimaryKeyString(), async () =>
         {
-            var store = await stores.OpenAsync(context.Spec.Data);
-            var plan = new RunPlan(context.Spec, HuggingFaceConfig.Parse(context.ModelConfig), store.RecordCount);
+            var store = await stores.OpenAsync(context.Spec);
+            var plan = new RunPlan(context.Spec, HuggingFaceConfig.Parse(context.ModelConfig), store.Sets);
             return await RunReplica.CreateAsync(context.RunId, device, plan, store);
         });
     }
@@ -42,9 +42,10 @@ public sealed class GpuGrain(
         var held = Held;
         return held.InTurnAsync(async () =>
         {
-            await TransferOf(held).FetchAsync(held.Replica, request.Fence, request.Partitions);
+            if (request.Checkpoint.Length > 0) await CheckpointWeights.FetchAsync(grains, request.Fence.RunId, held.Replica, request.Checkpoint);
+            else await TransferOf(held).FetchAsync(held.Replica, request.Fence, request.Partitions);
             await FaultPoint.ReachAsync(FaultPhase.Validate, request.Fence.Step);
-            var losses = await held.Replica.EvaluateAsync(request.FirstBatch, request.EndBatch);
+            var losses = await held.Replica.EvaluateAsync(request.Set, request.FirstBatch, request.EndBatch);
             return new ValidationReport([.. losses.Select(loss => loss.LossSum)], [.. losses.Select(loss => loss.LossTokens)]);
         });
     }

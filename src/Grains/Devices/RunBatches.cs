@@ -17,12 +17,12 @@ public sealed class RunBatches(RunPlan plan, TokenStore store)
     /// <summary>One record by itself.</summary>
     public MicroBatch Single(int record) => Assemble([record]);
 
-    /// <summary>Validation batch <paramref name="index"/>, in file order.</summary>
-    public MicroBatch Validation(int index)
+    /// <summary>Batch <paramref name="index"/> of the validation or the test set, in file order.</summary>
+    public MicroBatch Evaluation(EvaluationSet set, int index)
     {
+        var records = set == EvaluationSet.Test ? plan.Split.Test : plan.Split.Validation;
         int first = index * plan.Spec.BatchSize;
-        int count = Math.Min(plan.Spec.BatchSize, plan.Split.Validation.Length - first);
-        return Assemble(plan.Split.Validation.AsSpan(first, count));
+        return Assemble(records.AsSpan(first, Math.Min(plan.Spec.BatchSize, records.Length - first)));
     }
 
     private MicroBatch Assemble(ReadOnlySpan<int> records) => MicroBatch.Assemble(

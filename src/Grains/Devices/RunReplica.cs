@@ -65,8 +65,8 @@ internal sealed class RunReplica : IAsyncDisposable
     public Task<NonFiniteRecord?> FindNonFiniteAsync(ShardRange shards, StepPosition position) =>
         _device.Thread.RunAsync(Plan.Spec.Threads, () => FindNonFinite(shards, position), _released.Token);
 
-    /// <summary>Summed loss and counted tokens of validation batches.</summary>
-    public Task<MicroBatchLoss[]> EvaluateAsync(int firstBatch, int endBatch) => _device.Thread.RunAsync(
+    /// <summary>Summed loss and counted tokens of batches of the validation or the test set.</summary>
+    public Task<MicroBatchLoss[]> EvaluateAsync(EvaluationSet set, int firstBatch, int endBatch) => _device.Thread.RunAsync(
         Plan.Spec.Threads,
         () =>
         {
@@ -74,7 +74,7 @@ internal sealed class RunReplica : IAsyncDisposable
             for (int batch = firstBatch; batch < endBatch; batch++)
             {
                 _released.Token.ThrowIfCancellationRequested();
-                losses[batch - firstBatch] = _replica.Evaluate(_batches.Validation(batch));
+                losses[batch - firstBatch] = _replica.Evaluate(_batches.Evaluation(set, batch));
             }
 
             return losses;

@@ -26,13 +26,17 @@ public sealed class SiloGrain(SiloDevices devices, TokenStores stores, Partition
         await replicas.ReleaseExceptAsync(fence.RunId, devices);
     }
 
-    public async Task<DataSummary> OpenDataAsync(string fastaPath, int sequenceLimit)
+    public async Task<DataSummary> OpenDataAsync(RunSpec spec, int sequenceLimit)
     {
         try
         {
-            var store = await stores.OpenAsync(fastaPath);
+            var store = await stores.OpenAsync(spec);
             return new DataSummary(
-                store.SourceHash, store.RecordCount, store.TokenCount, store.UnknownTokenCount, store.GapCount, store.UracilCount, store.RecordsLongerThan(sequenceLimit));
+                store.SourceHash, store.RecordCount, store.TokenCount, store.UnknownTokenCount, store.GapCount, store.UracilCount, store.RecordsLongerThan(sequenceLimit))
+            {
+                ValidationRecords = store.Sets.Validation,
+                TestRecords = store.Sets.Test,
+            };
         }
         catch (FastaException exception)
         {

@@ -1,31 +1,39 @@
+using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Genomics;
 
 namespace GenSlmOrleans.Grains.Devices;
 
-/// <summary>The token stores this silo has open, one a FASTA file, shared by all runs and devices.</summary>
+/// <summary>The token stores this silo has open, one for each set of data files, shared by all runs and devices.</summary>
 public sealed class TokenStores(string cacheFolder) : IDisposable
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<(string Path, long SizeBytes, DateTime Written), Task<TokenStore>> _stores = [];
+    private readonly Dictionary<string, Task<TokenStore>> _stores = new(StringComparer.Ordinal);
     private readonly List<TokenStore> _open = [];
 
-    /// <summary>Opens the store of a FASTA file, tokenising it first when this silo has not seen these bytes before.</summary>
-    /// <exception cref="FastaException">The file is missing or malformed.</exception>
-    public Task<TokenStore> OpenAsync(string fastaPath)
+    /// <summary>Opens the store of a run's data files, tokenising them first when this silo has not seen these bytes so prepared before.</summary>
+    /// <exception cref="FastaException">A file is missing, malformed, or cannot be prepared.</exception>
+    public Task<TokenStore> OpenAsync(RunSpec spec)
     {
-        var file = new FileInfo(fastaPath);
-        var key = (fastaPath, file.Exists ? file.Length : -1, file.Exists ? file.LastWriteTimeUtc : default);
+        var sources = RunData.Sources(spec);
+        var key = Key(sources);
         lock (_lock)
         {
             // What failed is tried again: the file may have been mended.
-            if (!_stores.TryGetValue(key, out var store) || store.IsFaulted) _stores[key] = store = Task.Run(() => Open(fastaPath));
+            if (!_stores.TryGetValue(key, out var store) || store.IsFaulted) _stores[key] = store = Task.Run(() => Open(sources));
             return store;
         }
     }
 
-    private TokenStore Open(string fastaPath)
+    private static string Key(DataSources sources)
     {
-        var store = TokenStoreBuilder.OpenOrBuild(fastaPath, cacheFolder);
+        static string Set(IEnumerable<string> paths) => string.Join('\n', paths.Select(path => new FileInfo(path)).Select(file =>
+            $"{file.FullName}\t{(file.Exists ? file.Length : -1)}\t{(file.Exists ? file.LastWriteTimeUtc.Ticks : 0)}"));
+        return $"{sources.Preparation}\n\n{Set(sources.Main)}\n\n{Set(sources.Validation)}\n\n{Set(sources.Test)}";
+    }
+
+    private TokenStore Open(DataSources sources)
+    {
+        var store = TokenStoreBuilder.OpenOrBuild(sources, cacheFolder);
         lock (_lock) _open.Add(store);
         return store;
     }

@@ -23,8 +23,8 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
     public async Task SetUpAsync(PartitionSetup setup)
     {
         partitions.CheckGeneration(setup.Fence);
-        var store = await stores.OpenAsync(setup.Context.Spec.Data);
-        var plan = new RunPlan(setup.Context.Spec, HuggingFaceConfig.Parse(setup.Context.ModelConfig), store.RecordCount);
+        var store = await stores.OpenAsync(setup.Context.Spec);
+        var plan = new RunPlan(setup.Context.Spec, HuggingFaceConfig.Parse(setup.Context.ModelConfig), store.Sets);
         var state = await Task.Run(() => new PartitionState(plan, setup.Place, setup.Fence.Step));
         if (setup.Source == PartitionSource.Seed) await Task.Run(state.FillFromSeed);
         // While it was made, another driver may have taken over.

@@ -7,7 +7,7 @@ internal static class DataRemarks
 {
     public static void Say(RunJournal journal, DataSummary data, RunPlan plan)
     {
-        journal.Note($"{data.RecordCount:N0} records, {data.TokenCount:N0} tokens; {plan.Split.Training.Length:N0} for training, {plan.Split.Validation.Length:N0} for validation; {plan.Layout.ParameterCount:N0} parameters");
+        journal.Note($"{data.RecordCount:N0} records, {data.TokenCount:N0} tokens; {plan.Split.Training.Length:N0} for training, {plan.Split.Validation.Length:N0} for validation{(data.TestRecords > 0 ? $", {data.TestRecords:N0} for testing" : "")}; {plan.Layout.ParameterCount:N0} parameters");
         if (data.TruncatedRecords > 0)
             journal.Warn($"{data.TruncatedRecords:N0} of {data.RecordCount:N0} records are longer than {plan.SequenceLimit:N0} tokens and are truncated.");
         if (data.UnknownTokenCount > 0.05 * data.TokenCount)

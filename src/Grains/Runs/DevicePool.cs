@@ -67,7 +67,7 @@ internal sealed class DevicePool(RunContext context, IGrainFactory grains, Clust
             await data.Opening;
             if (data.Summary is not { } summary) continue;
             if (first is not null && summary.Hash != first.Hash)
-                throw new RunInputException($"{context.Spec.Data} is not the same file everywhere: {firstSilo} sees hash {first.Hash}, {silo.Name} sees {summary.Hash}.");
+                throw new RunInputException($"{FileList.Text(context.Spec.Data)} is not the same everywhere: {firstSilo} sees hash {first.Hash}, {silo.Name} sees {summary.Hash}.");
             if (first is null) (first, firstSilo) = (summary, silo.Name);
         }
 
@@ -122,7 +122,7 @@ internal sealed class DevicePool(RunContext context, IGrainFactory grains, Clust
     {
         try
         {
-            var summary = await grains.GetGrain<ISiloGrain>($"@{silo.Name}").OpenDataAsync(context.Spec.Data, context.SequenceLimit);
+            var summary = await grains.GetGrain<ISiloGrain>($"@{silo.Name}").OpenDataAsync(context.Spec, context.SequenceLimit);
             if (_hash.Length > 0 && summary.Hash != _hash) Refuse(silo, data, $"it sees data of hash {summary.Hash}, the run began with {_hash}");
             else data.Summary = summary;
         }

@@ -105,7 +105,7 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
     public void Resumed(PreparedRun run)
     {
         Adopt(run.Plan, run.Progress);
-        Status = Status with { TrainLoss = run.Progress.TrainLoss, BestCheckpoint = run.Inventory.Best };
+        Status = Status with { TrainLoss = run.Progress.TrainLoss, BestCheckpoint = run.Inventory.Best, LastCheckpoint = run.Inventory.Last };
     }
 
     public void Stepped(PreparedRun run, TrainingProgress progress, MetricLine line)
@@ -136,6 +136,13 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
             BestStep = progress.BestStep,
         };
         Add(RunEventKind.Validation, "", line);
+    }
+
+    /// <summary>The exported parameters' loss on the test set.</summary>
+    public void Tested(double loss)
+    {
+        Status = Status with { TestLoss = loss };
+        Note(FormattableString.Invariant($"test loss {loss:F4}, perplexity {Math.Exp(loss):F3}"));
     }
 
     public void Saved(CheckpointInventory inventory) => Status = Status with { BestCheckpoint = inventory.Best, LastCheckpoint = inventory.Last };

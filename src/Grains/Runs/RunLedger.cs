@@ -32,7 +32,7 @@ public sealed class RunLedger
 
     /// <summary>Opens the ledger of a run's output folder, or begins one; drops what follows <paramref name="step"/>.</summary>
     /// <param name="plan">What follows from the run's spec and data.</param>
-    /// <param name="dataHash">The FASTA file's hash.</param>
+    /// <param name="dataHash">The data's hash.</param>
     /// <param name="step">The step that the run goes on after, 0 at its beginning.</param>
     /// <param name="head">The head in that step's checkpoint; null at the beginning and for checkpoints that have none.</param>
     /// <exception cref="RunInputException">The ledger in the folder is another run's, damaged, or does not match the checkpoint.</exception>
@@ -116,7 +116,7 @@ public sealed class RunLedger
     private static LedgerIdentity Identity(RunPlan plan, string dataHash) => new()
     {
         DataHash = dataHash,
-        Records = plan.Split.Training.Length + plan.Split.Validation.Length,
+        Records = plan.Data.Records.Total,
         Seed = plan.Spec.Seed,
         ValFraction = plan.Spec.ValFraction,
         Shuffle = plan.Spec.Shuffle,

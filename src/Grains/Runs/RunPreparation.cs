@@ -85,7 +85,7 @@ internal sealed class RunPreparation(string runId, RunSurroundings surroundings,
         _keeper = new CheckpointKeeper(surroundings.Grains, runId, Record.Instance, submission, surroundings.Time);
         await _view.OpenAsync();
         _data = await OpenDataAsync();
-        _plan = new RunPlan(spec, config, _data.RecordCount);
+        _plan = new RunPlan(spec, config, RunData.Sets(_data));
         if (first) DataRemarks.Say(journal, _data, _plan);
 
         var inventory = await OpenFolderAsync();

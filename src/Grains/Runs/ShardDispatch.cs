@@ -167,7 +167,14 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
         if (count > 0) journal.Replanned($"{device.Silo} {device.Device} is lost ({Short(reason)}); {string.Join(", ", orphans)} moved to the devices that are left");
     }
 
-    private static string Short(Exception? reason) => reason is null ? "not a member" : reason.Message.Split('\n')[0] is var line && line.Length > 120 ? line[..120] : reason.Message.Split('\n')[0];
+    private static string Short(Exception? reason) => reason switch
+    {
+        null => "not a member",
+        TimeoutException => "no answer",
+        StaleMessageException => reason.Message,
+        OperationCanceledException or ObjectDisposedException => "it is leaving",
+        _ => "its silo is gone",
+    };
 
     private Queue<ShardRange> QueueOf(DeviceName device)
     {

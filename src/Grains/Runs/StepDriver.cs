@@ -87,20 +87,26 @@ internal sealed class StepDriver(
         return found.FirstOrDefault(record => record is not null);
     }
 
-    /// <summary>Mean loss of the counted validation tokens with the parameters after <c>fence.Step</c>, summed in batch order.</summary>
-    public async Task<double> ValidateAsync(Fence fence)
+    /// <summary>Mean loss of the counted tokens of the validation set with the parameters after <c>fence.Step</c>, summed in batch order.</summary>
+    public Task<double> ValidateAsync(Fence fence) => EvaluateAsync(fence, EvaluationSet.Validation, checkpoint: "");
+
+    /// <summary>The same of the test set, with a checkpoint's parameters.</summary>
+    public Task<double> TestAsync(Fence fence, string checkpoint) => EvaluateAsync(fence, EvaluationSet.Test, checkpoint);
+
+    private async Task<double> EvaluateAsync(Fence fence, EvaluationSet set, string checkpoint)
     {
         long start = time.GetTimestamp();
-        var losses = new double[plan.ValidationBatchCount];
-        var tokens = new long[plan.ValidationBatchCount];
-        var pending = new Queue<(int First, int End)>(BatchRanges(plan.ValidationBatchCount, pool.Ready.Length));
+        int count = plan.BatchCount(set);
+        var losses = new double[count];
+        var tokens = new long[count];
+        var pending = new Queue<(int First, int End)>(BatchRanges(count, pool.Ready.Length));
         var running = new Dictionary<Task<ValidationReport>, (DeviceName Device, int First, int End)>();
         while (pending.Count > 0 || running.Count > 0)
         {
             foreach (var device in pool.Ready)
             {
                 if (running.Values.Any(work => work.Device == device) || !pending.TryDequeue(out var range)) continue;
-                var request = new ValidationRequest(fence, range.First, range.End, partitions.Map);
+                var request = new ValidationRequest(fence, range.First, range.End, partitions.Map) { Set = set, Checkpoint = checkpoint };
                 running[pool.Grain(device).ValidateAsync(request)] = (device, range.First, range.End);
             }
 

@@ -214,7 +214,7 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
         var found = await run.Driver.FindNonFiniteAsync(fence);
         var culprit = found is null
             ? "no record by itself; the sum overflows"
-            : $"shard {found.Shard}, record {found.Record + 1} of {run.Plan.Spec.Data}";
+            : $"shard {found.Shard}, record {found.Record + 1} of {FileList.Text(run.Plan.Spec.Data)}";
         var sentence = $"Step {fence.Step}: the gradient is not finite (norm {outcome.GradientNorm}; {culprit})";
         if (run.Plan.Spec.OnNonfinite == NonFiniteAction.SkipStep)
         {
@@ -253,6 +253,8 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
             return;
         }
 
+        if (run.Plan.TestBatchCount > 0)
+            Journal.Tested(await run.Driver.TestAsync(run.FenceAt(_progress.Step), _inventory.Best.Length > 0 ? _inventory.Best : _inventory.Last));
         var export = await run.Keeper.ExportAsync(run.FenceAt(_progress.Step));
         await ConcludeAsync(() => Journal.Completed(export));
     }

@@ -49,7 +49,20 @@ public sealed class TrainingRunGrain(
 
     public Task PauseAsync() => WishAsync(RunWish.Pause);
 
-    public Task CancelAsync() => WishAsync(RunWish.Cancel);
+    public async Task CancelAsync()
+    {
+        // It may be about to stop by itself: then it is what it has become that is cancelled.
+        if (record.State.Final is not null) await _living;
+        if (IsUnderWay || record.State.Final is not { State: RunState.Paused or RunState.Failed } final)
+        {
+            await WishAsync(RunWish.Cancel);
+            return;
+        }
+
+        record.State.Final = final with { State = RunState.Cancelled };
+        await WriteAsync();
+        _run?.Journal.Enter(RunState.Cancelled);
+    }
 
     public async Task ResumeAsync()
     {
@@ -61,6 +74,7 @@ public sealed class TrainingRunGrain(
             await _living;
         }
 
+        if (record.State.Final?.State == RunState.Cancelled) throw new RunInputException($"Run {this.GetPrimaryKeyString()} was cancelled, for good.");
         if (record.State.Final?.State == RunState.Completed) throw new RunInputException($"Run {this.GetPrimaryKeyString()} is completed; there is nothing to go on with.");
         record.State.Submission = submission with { Resume = true };
         (record.State.Wish, record.State.Final) = (RunWish.Run, null);
@@ -69,14 +83,11 @@ public sealed class TrainingRunGrain(
 
     public async Task<ExportReport> ExportAsync()
     {
-        if (_run is not { } run || !IsUnderWay)
-        {
-            return record.State.Final is { Exported.Length: > 0 } final
-                ? new ExportReport(final.Exported, final.WeightsSha256, final.LedgerHead, final.RecordsSeenExactlyOnce)
-                : throw new RunInputException($"Run {this.GetPrimaryKeyString()} is not under way and has exported nothing; resume it first.");
-        }
-
-        return await GrainFactory.GetGrain<ICheckpointGrain>(this.GetPrimaryKeyString()).ExportAsync(new Fence(this.GetPrimaryKeyString(), run.Journal.Status.Step, record.State.Generation));
+        if (record.State.Final is { Exported.Length: > 0 } final) return new ExportReport(final.Exported, final.WeightsSha256, final.LedgerHead, final.RecordsSeenExactlyOnce);
+        if (record.State.Submission is not { } submission) throw new RunInputException($"There is no run {this.GetPrimaryKeyString()} to export.");
+        var keeper = GrainFactory.GetGrain<ICheckpointGrain>(this.GetPrimaryKeyString());
+        if (_run is not { } run || !IsUnderWay) return await keeper.ExportStoppedAsync(submission);
+        return await keeper.ExportAsync(new Fence(this.GetPrimaryKeyString(), run.Journal.Status.Step, record.State.Generation));
     }
 
     public Task<RunSubmission?> GetSubmissionAsync() => Task.FromResult(record.State.Submission);
