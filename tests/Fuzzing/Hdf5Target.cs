@@ -1,7 +1,11 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.IO.Compression;
+using System.Runtime.InteropServices;
 using GenSlmOrleans.Genomics;
+using PureHDF;
+using PureHDF.Filters;
+using PureHDF.VOL.Native;
 
 namespace GenSlmOrleans.Fuzzing;
 
@@ -18,6 +22,15 @@ public sealed class Hdf5Target : SequenceTarget
 
     /// <inheritdoc/>
     public override string Name => "hdf5";
+
+    /// <inheritdoc/>
+    public override IEnumerable<(string Name, Func<FuzzInput> Create)> Extremes =>
+    [
+        ("rows of chunks as wide as they may be", () => Uniform(rows: 64, columns: 1 << 18, chunkRows: 64, chunkColumns: 1 << 14)),
+        ("a row of a million numbers", () => Uniform(rows: 8, columns: 1 << 20, chunkRows: 1, chunkColumns: 1 << 20)),
+        ("chunks of one number", () => Uniform(rows: 256, columns: 256, chunkRows: 1, chunkColumns: 1)),
+        ("50 million tokens in a small file", () => Uniform(rows: 25_000, columns: 2048, chunkRows: 64, chunkColumns: 2048)),
+    ];
 
     /// <inheritdoc/>
     public override FuzzInput Create(Random random)
@@ -138,6 +151,21 @@ public sealed class Hdf5Target : SequenceTarget
         if (reference < 0) return MutateNumber(random, seed);
         other.CopyTo(bytes, reference);
         return bytes;
+    }
+
+    // All tokens are 1, and so is the mask: it packs to a thousandth.
+    private static FuzzInput Uniform(int rows, int columns, uint chunkRows, uint chunkColumns)
+    {
+        var ones = new long[rows, columns];
+        MemoryMarshal.CreateSpan(ref ones[0, 0], ones.Length).Fill(1);
+        using var bytes = new MemoryStream();
+        var creation = new H5DatasetCreation(Filters: [ShuffleFilter.Id, DeflateFilter.Id]);
+        new H5File
+        {
+            ["input_ids"] = new H5Dataset(ones, chunks: [chunkRows, chunkColumns], datasetCreation: creation),
+            ["attention_mask"] = new H5Dataset(ones, chunks: [chunkRows, chunkColumns], datasetCreation: creation),
+        }.Write(bytes);
+        return new FuzzInput("extreme.h5", bytes.ToArray());
     }
 
     private static byte[] Load(string name)

@@ -50,6 +50,15 @@ public class FuzzTests
     public void A_record_of_any_length_needs_no_more_memory_than_twice_its_file_and_a_little() =>
         Assert.True(Try(new FuzzInput("a.fasta", [.. ">a\n"u8, .. Enumerable.Repeat((byte)'C', 70_000_000)])).Accepted);
 
+    [Fact]
+    public void Rows_of_HDF5_chunks_are_held_only_as_far_as_memory_is_allowed()
+    {
+        using var folder = new TemporaryFolder();
+        var target = FuzzTargets.Sequences.Single(target => target.Name == "hdf5");
+        var input = target.Extremes.Single(extreme => extreme.Name == "rows of chunks as wide as they may be").Create();
+        Assert.Null(new FuzzRun(target, folder.Path).Try(input).Finding);
+    }
+
     private static string Refusal(byte[] content)
     {
         Assert.False(Try(new FuzzInput("a.fasta", content)).Accepted);
