@@ -12,17 +12,17 @@ internal static class FuzzBench
         int cases = options.Number("cases", 200_000), seed = options.Number("seed", 1);
         var targets = Targets(options.Text("target"));
         if (options.Text("case") is not null) return Repeat(targets, seed, options.Number("case", 1));
-        var folder = Directory.CreateTempSubdirectory("genslm-fuzz-").FullName;
+        using var folder = new FuzzFolder();
         Console.WriteLine($"{cases:N0} cases, seed {seed}; limits: {FuzzRun.MostTime.TotalSeconds:F0} s of processor time, memory of twice the file and 64 MB");
         Console.WriteLine($"{"target",-14} {"cases",8} {"accepted",9} {"refused",9} {"a second",9} {"slowest",10} {"most held",12} {"resident",11}");
         bool found = false;
         for (int i = 0; i < targets.Count; i++)
         {
             int share = (cases / targets.Count) + (i < cases % targets.Count ? 1 : 0);
-            found |= RunTarget(targets[i], folder, seed, share);
+            found |= RunTarget(targets[i], folder.Path, seed, share);
         }
 
-        if (!found) Directory.Delete(folder, recursive: true);
+        folder.IsKept = found;
         return found ? 1 : 0;
     }
 
@@ -61,12 +61,13 @@ internal static class FuzzBench
     private static int Repeat(IReadOnlyList<FuzzTarget> targets, int seed, int number)
     {
         if (targets is not [var target]) throw new UsageException("--case is a case of one target; name it with --target.");
-        var folder = Directory.CreateTempSubdirectory("genslm-fuzz-").FullName;
-        var session = new FuzzSession(target, folder, seed);
+        using var folder = new FuzzFolder();
+        var session = new FuzzSession(target, folder.Path, seed);
         session.RunCases(number, 1);
         Report(target.Name, session, null, null);
-        foreach (var finding in session.Findings) Save(target, finding, folder, seed);
-        return session.Findings.Count > 0 ? 1 : 0;
+        foreach (var finding in session.Findings) Save(target, finding, folder.Path, seed);
+        folder.IsKept = session.Findings.Count > 0;
+        return folder.IsKept ? 1 : 0;
     }
 
     private static IReadOnlyList<FuzzTarget> Targets(string? name)

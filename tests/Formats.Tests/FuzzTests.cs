@@ -1,6 +1,5 @@
 using System.Text;
 using GenSlmOrleans.Fuzzing;
-using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
 
@@ -10,7 +9,7 @@ public class FuzzTests
 {
     internal const string Alone = "Fuzzing";
 
-    private const int Cases = 1000;
+    private const int Cases = 600;
 
     public static TheoryData<string> Targets => [.. FuzzTargets.Weights.Select(target => target.Name)];
 
@@ -18,7 +17,7 @@ public class FuzzTests
     [MemberData(nameof(Targets))]
     public void A_damaged_file_is_read_rightly_or_refused(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new FuzzFolder();
         var session = new FuzzSession(Find(name), folder.Path, seed: 1);
         session.RunCases(0, Cases);
         Assert.Empty(session.Findings.Select(finding => $"case {finding.Case}: {finding.Sentence}"));
@@ -41,7 +40,7 @@ public class FuzzTests
     [MemberData(nameof(OnceMishandled), DisableDiscoveryEnumeration = true)]
     public void What_was_mishandled_once_is_refused_in_bounded_memory_with_a_sentence_fit_for_a_terminal(string target, string name, Func<byte[]> create)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new FuzzFolder();
         var outcome = new FuzzRun(Find(target), folder.Path).Try(new FuzzInput(name, create()));
         Assert.Null(outcome.Finding);
         Assert.False(outcome.Accepted);

@@ -11,7 +11,7 @@ public class FuzzTests
 {
     internal const string Alone = "Fuzzing";
 
-    private const int Cases = 1000;
+    private const int Cases = 600;
 
     public static TheoryData<string> Targets => [.. FuzzTargets.Sequences.Select(target => target.Name)];
 
@@ -19,7 +19,7 @@ public class FuzzTests
     [MemberData(nameof(Targets))]
     public void A_damaged_file_is_read_rightly_or_refused(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new FuzzFolder();
         var session = new FuzzSession(FuzzTargets.Sequences.Single(target => target.Name == name), folder.Path, seed: 1);
         session.RunCases(0, Cases);
         Assert.Empty(session.Findings.Select(finding => $"case {finding.Case}: {finding.Sentence}"));
@@ -53,7 +53,7 @@ public class FuzzTests
     [Fact]
     public void Rows_of_HDF5_chunks_are_held_only_as_far_as_memory_is_allowed()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new FuzzFolder();
         var target = FuzzTargets.Sequences.Single(target => target.Name == "hdf5");
         var input = target.Extremes.Single(extreme => extreme.Name == "rows of chunks as wide as they may be").Create();
         Assert.Null(new FuzzRun(target, folder.Path).Try(input).Finding);
@@ -68,7 +68,7 @@ public class FuzzTests
 
     private static FuzzOutcome Try(FuzzInput input)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new FuzzFolder();
         var outcome = new FuzzRun(FuzzTargets.Sequences[0], folder.Path).Try(input);
         Assert.Null(outcome.Finding);
         return outcome;
