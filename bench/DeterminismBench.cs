@@ -42,7 +42,7 @@ internal static class DeterminismBench
         try
         {
             using var store = TokenStoreBuilder.OpenOrBuild(fasta, cache);
-            var plan = new RunPlan(spec, config, store.RecordCount);
+            var plan = new RunPlan(spec, config, store.Sets);
             await using var tree = await TreeSummation.CreateAsync(plan, store, shares);
             await using var free = await FreeSummation.CreateAsync(plan, store, shares);
             await CompareAsync(plan, tree, free, rounds, deviceCount);

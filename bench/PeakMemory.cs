@@ -14,6 +14,18 @@ internal static class PeakMemory
     /// <summary>The bench under which <see cref="Measure"/> is called.</summary>
     public const string Child = "weights-memory";
 
+    /// <summary>The most resident memory of this process since <see cref="StartPeak"/>, in bytes; 0 on systems other than Linux.</summary>
+    public static long ResidentPeak => OperatingSystem.IsLinux() ? Status("VmHWM") : 0;
+
+    /// <summary>Sets the kernel's highest mark anew, after a collection, and returns the resident memory now.</summary>
+    public static long StartPeak()
+    {
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        if (!OperatingSystem.IsLinux()) return 0;
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        return Status("VmRSS");
+    }
+
     /// <summary>Measures loading and converting each file, and prints a line for each.</summary>
     public static void Report(string folder, string model, IEnumerable<string> names)
     {

@@ -1,6 +1,6 @@
 using GenSlmOrleans.Bench;
 
-const string Usage = "Expected 'bench adam', 'bench tokenize', 'bench overhead', 'bench determinism', 'bench elastic' or 'bench weights', each with options as bench/README.md lists them.";
+const string Usage = "Expected 'bench adam', 'bench tokenize', 'bench overhead', 'bench determinism', 'bench elastic', 'bench weights' or 'bench fuzz', each with options as bench/README.md lists them.";
 try
 {
     switch (args.FirstOrDefault())
@@ -14,6 +14,8 @@ try
         case "weights":
             WeightsBench.Run(new Options(args.AsSpan(1), "model", "rounds", "folder"));
             return 0;
+        case "fuzz":
+            return FuzzBench.Run(new Options(args.AsSpan(1), "cases", "seed", "target", "case"));
         case PeakMemory.Child when args.Length == 4:
             PeakMemory.Measure(args[1], args[2], args[3]);
             return 0;

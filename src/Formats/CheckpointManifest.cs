@@ -70,7 +70,7 @@ public sealed record CheckpointManifest
         }
         catch (JsonException exception)
         {
-            throw new WeightFileException($"{path} is not a checkpoint manifest: {exception.Message}");
+            throw new WeightFileException($"{path} is not a checkpoint manifest: {MessageText.Quote(exception)}");
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -6,7 +6,7 @@ namespace GenSlmOrleans.Formats;
 /// <summary>Picks the keys of <see cref="HuggingFaceConfig"/> out of a <c>config.json</c>; other keys are left alone.</summary>
 internal sealed class HuggingFaceConfigReader
 {
-    private const long LongestFile = 16 << 20;
+    private const long LongestFile = 1 << 20;
 
     private readonly string _path;
     private readonly JsonElement _root;
@@ -40,7 +40,7 @@ internal sealed class HuggingFaceConfigReader
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a name or value that is not UTF-8, or half a surrogate pair.
-            throw new WeightFileException($"{path}: the file is not valid JSON ({error.Message})", error);
+            throw new WeightFileException($"{path}: the file is not valid JSON ({MessageText.Quote(error)})", error);
         }
     }
 

@@ -4,17 +4,21 @@ namespace GenSlmOrleans.Formats;
 internal static class MessageText
 {
     private const int LongestName = 120;
+    private const int LongestSentence = 300;
 
     /// <summary>The name in single quotes, cut, control characters replaced.</summary>
-    public static string Quote(string name)
+    public static string Quote(string name) => $"'{Tame(name, LongestName)}'";
+
+    /// <summary>What another library says about a file, which may quote it at length: cut, control characters replaced.</summary>
+    public static string Quote(Exception error) => Tame(error.Message, LongestSentence);
+
+    private static string Tame(string text, int longest)
     {
-        var shown = name.Length <= LongestName ? name : string.Concat(name.AsSpan(0, LongestName), "…");
-        return string.Create(shown.Length + 2, shown, static (characters, text) =>
+        var shown = text.Length <= longest ? text : string.Concat(text.AsSpan(0, longest), "…");
+        return string.Create(shown.Length, shown, static (characters, shown) =>
         {
-            characters[0] = '\'';
-            for (int i = 0; i < text.Length; i++)
-                characters[i + 1] = char.IsControl(text[i]) || char.IsSurrogate(text[i]) ? '�' : text[i];
-            characters[^1] = '\'';
+            for (int i = 0; i < shown.Length; i++)
+                characters[i] = char.IsControl(shown[i]) || char.IsSurrogate(shown[i]) ? '�' : shown[i];
         });
     }
 }

@@ -18,6 +18,9 @@ internal sealed record SafetensorsHeader(
     /// <summary>The most tensors that a file may have here: each costs memory, however short its entry.</summary>
     public const int MostTensors = 200_000;
 
+    // Bytes of names and metadata: as text they take twice as many, beside the header itself.
+    private const int MostText = 16 << 20;
+
     /// <summary>The key under which the format keeps free text.</summary>
     public const string MetadataKey = "__metadata__";
 
@@ -50,6 +53,7 @@ internal sealed record SafetensorsHeader(
         private readonly HashSet<string> _names = new(StringComparer.Ordinal);
         private readonly List<(TensorDescription Tensor, long Begin, long End)> _entries = [];
         private readonly Dictionary<string, string> _metadata = new(StringComparer.Ordinal);
+        private int _text;
 
         public SafetensorsHeader Parse(byte[] json)
         {
@@ -69,7 +73,7 @@ internal sealed record SafetensorsHeader(
             catch (Exception error) when (error is JsonException or InvalidOperationException)
             {
                 // InvalidOperationException: an escape such as \ud800 that is half a character.
-                throw new WeightFileException($"{file.Path}: the header is not valid JSON ({error.Message})", error);
+                throw new WeightFileException($"{file.Path}: the header is not valid JSON ({MessageText.Quote(error)})", error);
             }
 
             return CheckCoverage();
@@ -80,10 +84,18 @@ internal sealed record SafetensorsHeader(
         {
             reader.Read();
             if (reader.TokenType == JsonTokenType.EndObject) return null;
-            var name = reader.GetString()!;
+            var name = Text(ref reader);
             if (!seen.Add(name)) throw file.Bad($"{where} has the key {MessageText.Quote(name)} twice.");
+            if (seen.Count > MostTensors + 1) throw file.Bad($"{where} has more than {MostTensors} keys.");
             reader.Read();
             return name;
+        }
+
+        private string Text(ref Utf8JsonReader reader)
+        {
+            if (reader.ValueSpan.Length > MostText - _text) throw file.Bad($"the header has more than {MostText} bytes of names and metadata.");
+            _text += reader.ValueSpan.Length;
+            return reader.GetString()!;
         }
 
         private void ReadMetadata(ref Utf8JsonReader reader)
@@ -95,7 +107,7 @@ internal sealed record SafetensorsHeader(
             {
                 if (reader.TokenType != JsonTokenType.String)
                     throw file.Bad($"{MetadataKey} has a {reader.TokenType} under {MessageText.Quote(key)}; a string is expected.");
-                _metadata.Add(key, reader.GetString()!);
+                _metadata.Add(key, Text(ref reader));
             }
         }
 

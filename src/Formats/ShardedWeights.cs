@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text.Json;
 
 namespace GenSlmOrleans.Formats;
 
@@ -25,7 +24,7 @@ internal sealed class ShardedWeights : WeightFile
 
     public static new ShardedWeights Open(string indexPath)
     {
-        var fileOfTensor = ReadIndex(indexPath);
+        var fileOfTensor = ShardIndex.Read(indexPath);
         var fileNames = fileOfTensor.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
         if (fileNames.Count > MostShards)
             throw new WeightFileException($"{indexPath}: the index names {fileNames.Count} files; at most {MostShards} are accepted.");
@@ -72,42 +71,6 @@ internal sealed class ShardedWeights : WeightFile
             if (file == fileName && shard.IndexOf(name) < 0)
                 throw new WeightFileException(
                     $"{shard.Path}: the tensor {MessageText.Quote(name)}, which {indexPath} places there, is missing.");
-        }
-    }
-
-    private static Dictionary<string, string> ReadIndex(string path)
-    {
-        using var file = ContentFile.Open(path);
-        var bytes = file.ReadBlock(0, file.Length, SafetensorsHeader.MaximumLength, "the index");
-        try
-        {
-            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            if (document.RootElement.ValueKind != JsonValueKind.Object
-                || !document.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
-            {
-                throw file.Bad("there is no weight_map; an index of sharded weights is expected.");
-            }
-
-            var fileOfTensor = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (var entry in map.EnumerateObject())
-            {
-                if (fileOfTensor.Count == SafetensorsHeader.MostTensors) throw file.Bad($"weight_map has more than {SafetensorsHeader.MostTensors} tensors.");
-                var name = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : "";
-                // A name, not a path: an index must not reach outside its folder.
-                if (name.Length == 0 || name.AsSpan().IndexOfAny("/\\:\0") >= 0 || name is "." or "..")
-                {
-                    throw file.Bad($"weight_map places {MessageText.Quote(entry.Name)} in {MessageText.Quote(entry.Value.GetRawText())}; " +
-                        "the name of a file in the same folder is expected.");
-                }
-
-                fileOfTensor.Add(entry.Name, name);
-            }
-
-            return fileOfTensor;
-        }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
-        {
-            throw new WeightFileException($"{path}: the index is not valid JSON ({error.Message})", error);
         }
     }
 }

@@ -22,7 +22,7 @@ internal sealed class ZipDirectory
     private const int Zip64EndLength = 56;
     private const int CentralLength = 46;
     private const int LocalLength = 30;
-    private const long LongestDirectory = 64 << 20;
+    private const long LongestDirectory = 32 << 20;
     private const long MostEntries = 200_000;
 
     private readonly ContentFile _file;

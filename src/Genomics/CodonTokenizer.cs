@@ -7,7 +7,12 @@ namespace GenSlmOrleans.Genomics;
 /// <param name="UnknownCount">How many of them are [UNK].</param>
 /// <param name="GapCount">Gap characters ('-') in the sequence.</param>
 /// <param name="UracilCount">Letters U or u in the sequence: many of them say that it is RNA.</param>
-public readonly record struct TokenizedRecord(int TokenCount, int UnknownCount, int GapCount, int UracilCount);
+public readonly record struct TokenizedRecord(int TokenCount, int UnknownCount, int GapCount, int UracilCount)
+{
+    /// <summary>Two pieces of one record.</summary>
+    public static TokenizedRecord operator +(TokenizedRecord left, TokenizedRecord right) => new(
+        left.TokenCount + right.TokenCount, left.UnknownCount + right.UnknownCount, left.GapCount + right.GapCount, left.UracilCount + right.UracilCount);
+}
 
 /// <summary>
 /// Sequence to codon tokens exactly as GenSLM does it: upper case, consecutive groups of three letters from position 0, each

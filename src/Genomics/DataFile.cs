@@ -57,7 +57,7 @@ internal abstract class DataFile : IDisposable
                 var unframed = preparation.WithoutGaps(record.Sequence, _spare);
                 var letters = preparation.InFrame(unframed);
                 if (letters.IsEmpty)
-                    throw new FastaException($"{path} line {record.LineNumber}: nothing is left of record '{record.Header}', which has {record.Sequence.Length} letters, gaps included, once frame and strip-gaps are applied; leave it out.");
+                    throw new FastaException($"{path} line {record.LineNumber}: nothing is left of record {FastaReader.Quote(record.Header)}, which has {record.Sequence.Length} letters, gaps included, once frame and strip-gaps are applied; leave it out.");
                 yield return new DataRecord(record.Header, letters, AreTokens: false) { Unframed = unframed };
             }
         }

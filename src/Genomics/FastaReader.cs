@@ -19,6 +19,19 @@ public static class FastaReader
     /// <summary>Bytes of one header line at most; what is longer is no header.</summary>
     internal const int MaximumHeaderSizeBytes = 1 << 20;
 
+    // Of a gzip file, which can unpack to a thousand times its size. Sequences come to four or five times, and to less than a
+    // hundred where nearly the same record follows again and again: a reference to the one before takes two bytes or more.
+    internal const int MaximumUnpackedRatio = 100;
+    internal const int UnpackedAllowanceBytes = 4 << 20;
+
+    // Letters that a record of a gzip file may have beyond the bytes of the file so far: the whole genome of a bacterium.
+    internal const int RecordAllowance = 16 << 20;
+
+    private const int LongestQuotation = 120;
+
+    // All control characters but the tab.
+    private static readonly SearchValues<byte> s_notInHeaders = SearchValues.Create([.. Enumerable.Range(0, 0x20).Append(0x7f).Where(value => value != '\t').Select(value => (byte)value)]);
+
     private const int BufferSizeBytes = 1 << 18;
 
     /// <summary>The records of a file, in order.</summary>
@@ -60,19 +73,27 @@ public static class FastaReader
         if (known == 0) throw new FastaException($"{name} is empty; expected FASTA: a header line that begins with '>', then sequence.");
         using Stream whole = new PrefixedStream(first.AsMemory(0, known), stream);
         bool gzip = known == 2 && first[0] == 0x1f && first[1] == 0x8b;
-        using Stream content = gzip ? new GzipMembers(whole) : whole;
-        foreach (var record in new Parser(content, name).Records()) yield return record;
+        using var members = gzip ? new GzipMembers(whole) : null;
+        foreach (var record in new Parser(members ?? whole, members, name).Records()) yield return record;
+    }
+
+    // A header can be a megabyte long, and have tabs and what UTF-8 has beyond ASCII for controlling a terminal.
+    internal static string Quote(string header)
+    {
+        var shown = header.Length > LongestQuotation ? header[..LongestQuotation] + "…" : header;
+        return $"'{string.Concat(shown.Select(letter => char.IsControl(letter) || char.IsSurrogate(letter) ? ' ' : letter))}'";
     }
 
     /// <summary>The state of one pass over a file.</summary>
-    private sealed class Parser(Stream content, string name)
+    private sealed class Parser(Stream content, GzipMembers? packed, string name)
     {
-        private readonly ArrayBufferWriter<byte> _sequence = new(1 << 16);
+        private readonly LetterBuffer _sequence = new();
         private readonly ArrayBufferWriter<byte> _headerBytes = new();
         private readonly byte[] _buffer = new byte[BufferSizeBytes];
         private string? _header;
         private long _headerLine;
         private long _line = 1;
+        private long _unpackedSizeBytes;
         private LineKind _kind;
 
         private enum LineKind
@@ -109,7 +130,11 @@ public static class FastaReader
         {
             try
             {
-                return content.Read(_buffer, 0, _buffer.Length);
+                int count = content.Read(_buffer, 0, _buffer.Length);
+                _unpackedSizeBytes += count;
+                if (packed is not null && _unpackedSizeBytes > UnpackedAllowanceBytes + MaximumUnpackedRatio * packed.PackedSizeBytes)
+                    throw new FastaException($"{name} line {_line}: the file unpacks to more than {MaximumUnpackedRatio} times its size; expected FASTA, which does not (if this is FASTA, unpack it first).");
+                return count;
             }
             // On damaged data the decompressor throws whatever it stumbles over, index errors included.
             catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException or SharpZipBaseException
@@ -167,16 +192,18 @@ public static class FastaReader
         {
             if (_header is null)
                 throw new FastaException($"{name} line {_line}: found '{Encoding.ASCII.GetString(letters[..Math.Min(20, letters.Length)])}' before any header; expected a line that begins with '>'.");
-            if (letters.Length > MaximumSequenceLength - _sequence.WrittenCount)
-                throw new FastaException($"{name} line {_line}: record '{_header}' is longer than {MaximumSequenceLength:N0} letters; split it.");
+            if (letters.Length > MaximumSequenceLength - _sequence.Count)
+                throw new FastaException($"{name} line {_line}: record {Quote(_header)} is longer than {MaximumSequenceLength:N0} letters; split it.");
+            if (packed is not null && letters.Length > RecordAllowance + packed.PackedSizeBytes - _sequence.Count)
+                throw new FastaException($"{name} line {_line}: record {Quote(_header)} is longer than the whole file by more than {RecordAllowance:N0} letters; unpack the file first if it is meant to be.");
             _kind = LineKind.Sequence;
-            _sequence.Write(letters);
+            _sequence.Append(letters);
         }
 
         private void Begin()
         {
             _headerBytes.ResetWrittenCount();
-            _sequence.ResetWrittenCount();
+            _sequence.Clear();
             _headerLine = _line;
             _kind = LineKind.Header;
         }
@@ -184,17 +211,16 @@ public static class FastaReader
         private void EndHeader()
         {
             var bytes = _headerBytes.WrittenSpan.TrimEnd((byte)'\r');
-            int control = bytes.IndexOfAnyInRange((byte)0, (byte)0x1f);
-            if (control >= 0 && bytes[control] != '\t')
-                throw new FastaException($"{name} line {_line}: found byte 0x{bytes[control]:x2} in a header, which is not text; expected FASTA, plain or gzipped.");
+            int control = bytes.IndexOfAny(s_notInHeaders);
+            if (control >= 0) throw new FastaException($"{name} line {_line}: found byte 0x{bytes[control]:x2} in a header, which is not text; expected FASTA, plain or gzipped.");
             _header = Encoding.UTF8.GetString(bytes).Trim();
         }
 
         private FastaRecord Finish()
         {
-            if (_sequence.WrittenCount == 0)
-                throw new FastaException($"{name} line {_headerLine}: record '{_header}' has no sequence; every header must be followed by at least one line of sequence.");
-            return new FastaRecord(_header!, _sequence.WrittenMemory, _headerLine);
+            if (_sequence.Count == 0)
+                throw new FastaException($"{name} line {_headerLine}: record {Quote(_header!)} has no sequence; every header must be followed by at least one line of sequence.");
+            return new FastaRecord(_header!, _sequence.Letters, _headerLine);
         }
     }
 }

@@ -34,6 +34,9 @@ internal sealed class GzipMembers(Stream inner) : Stream
         Reserved = 0xe0,
     }
 
+    /// <summary>Bytes taken from the inner stream.</summary>
+    public long PackedSizeBytes { get; private set; }
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;
@@ -141,6 +144,7 @@ internal sealed class GzipMembers(Stream inner) : Stream
     {
         _place = 0;
         _count = inner.Read(_input, 0, _input.Length);
+        PackedSizeBytes += _count;
         return _count > 0;
     }
 

@@ -48,6 +48,8 @@ public sealed record RecordPreparation(ReadingFrame Frame, bool StripGaps)
     {
         if (!StripGaps || !sequence.Span.Contains(Gap)) return sequence;
         spare.ResetWrittenCount();
+        // At once: growing step by step would take as much again.
+        spare.GetSpan(sequence.Length);
         foreach (var part in sequence.Span.Split(Gap)) spare.Write(sequence.Span[part]);
         return spare.WrittenMemory;
     }

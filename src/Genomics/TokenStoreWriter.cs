@@ -13,11 +13,14 @@ internal sealed class TokenStoreWriter : IDisposable
 {
     private const int FlushSizeBytes = 1 << 20;
 
+    // Whole groups of three: a long record is tokenised piece by piece, to the same tokens.
+    private const int PieceLength = 3 << 18;
+
     private readonly CheckedOutput _output;
     private readonly Spill _tokenEnds;
     private readonly Spill _headerEnds;
     private readonly Spill _headers;
-    private readonly ArrayBufferWriter<byte> _tokens = new(2 * FlushSizeBytes);
+    private readonly ArrayBufferWriter<byte> _tokens = new(FlushSizeBytes + PieceLength + 1);
     private TokenStoreLayout _total;
 
     private TokenStoreWriter(string path)
@@ -56,7 +59,15 @@ internal sealed class TokenStoreWriter : IDisposable
     private void Add(DataRecord record, string source)
     {
         if (_total.RecordCount == int.MaxValue) throw new FastaException($"{source}: with it there are more than {int.MaxValue:N0} records; give fewer.");
-        var counts = record.Tokenize(_tokens);
+        var counts = default(TokenizedRecord);
+        for (int place = 0; place < record.Content.Length; place += PieceLength)
+        {
+            counts += (record with { Content = record.Content.Slice(place, Math.Min(PieceLength, record.Content.Length - place)) }).Tokenize(_tokens);
+            if (_tokens.WrittenCount < FlushSizeBytes) continue;
+            _output.Write(_tokens.WrittenSpan);
+            _tokens.ResetWrittenCount();
+        }
+
         _total = _total with
         {
             RecordCount = _total.RecordCount + 1,
@@ -68,9 +79,6 @@ internal sealed class TokenStoreWriter : IDisposable
         };
         _tokenEnds.Add(_total.TokenCount);
         _headerEnds.Add(_headers.Add(record.Header));
-        if (_tokens.WrittenCount < FlushSizeBytes) return;
-        _output.Write(_tokens.WrittenSpan);
-        _tokens.ResetWrittenCount();
     }
 
     private void Finish(RecordSets sets, UInt128 hash)

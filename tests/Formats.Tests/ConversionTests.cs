@@ -1,3 +1,4 @@
+using GenSlmOrleans.Fuzzing;
 using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
+using GenSlmOrleans.Fuzzing;
 using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;
@@ -11,6 +13,8 @@ public class HostilePickleTests
     [InlineData("posix", "system")]
     [InlineData("os", "system")]
     [InlineData("builtins", "eval")]
+    [InlineData("builtins", "exec")]
+    [InlineData("subprocess", "Popen")]
     [InlineData("torch.storage", "_load_from_bytes")]
     [InlineData("System.Diagnostics.Process", "Start")]
     public void A_call_to_anything_unknown_is_inert_beside_the_weights_and_refused_among_them(string module, string name)
@@ -27,6 +31,47 @@ public class HostilePickleTests
         TorchArchiveTests.Refuse(Attack(new TorchFixture()).Op('.').ToArchive(), $"'{module}.{name}', which is not run");
         TorchArchiveTests.Refuse(
             Attack(new TorchFixture().Op('}').Text("state_dict").Op('}').Text("a")).Op('s').Op('s').Op('.').ToArchive(), "which is not run");
+        Assert.False(File.Exists(trace));
+
+        // The same two in the format before 1.6.
+        var old = Attack(new TorchFixture().Op('}').Op('(').Text("payload")).Text("state_dict").Op('}').Text("a");
+        LegacyTorchFixture.Tensor(old, "FloatStorage", "0", 1, 0, [1], [1]).Op('s').Op('u').Op('.');
+        using (var file = WeightFile.Open(folder.File("beside.pth", LegacyTorchFixture.File(old, ("0", [0, 0, 128, 63]))))) Assert.Equal([1f], file.Read("a"));
+        var path = folder.File("old.pth", LegacyTorchFixture.File(Attack(new TorchFixture()).Op('.')));
+        Assert.Contains($"'{module}.{name}', which is not run", Assert.Throws<WeightFileException>(() => WeightFile.Open(path)).Message);
+        Assert.False(File.Exists(trace));
+    }
+
+    [Theory]
+    [InlineData(true, 2)]
+    [InlineData(true, 4)]
+    [InlineData(false, 2)]
+    public void What_runs_a_command_when_Python_loads_it_runs_nothing_here(bool archive, int protocol)
+    {
+        using var folder = new TemporaryFolder();
+        string trace = folder.File("trace"), alone = folder.File("alone.pt"), beside = folder.File("beside.pt");
+        var lines = Python.Run(
+            """
+            import os, subprocess, sys, torch
+            class Attack:
+                def __init__(self, call): self.call = call
+                def __reduce__(self): return self.call
+            trace, alone, beside, archive, protocol = sys.argv[1:]
+            calls = [(os.system, ('touch ' + trace,)), (eval, ('open(%r, "w").close()' % trace,)), (subprocess.check_call, (['touch', trace],))]
+            how = dict(_use_new_zipfile_serialization=archive == 'True', pickle_protocol=int(protocol))
+            torch.save(Attack(calls[0]), alone, **how)
+            torch.save({'a': [Attack(call) for call in calls], 'state_dict': {'w': torch.ones(1)}}, beside, **how)
+            for path in (alone, beside):
+                torch.load(path)
+                print(os.path.exists(trace))
+                os.remove(trace)
+            """, trace, alone, beside, archive.ToString(), protocol.ToString(CultureInfo.InvariantCulture));
+
+        // The attack works where it is meant to.
+        Assert.Equal(["True", "True"], lines);
+        Assert.Contains("which is not run", Assert.Throws<WeightFileException>(() => WeightFile.Open(alone)).Message);
+        using var file = WeightFile.Open(beside);
+        Assert.Equal([1f], file.Read("w"));
         Assert.False(File.Exists(trace));
     }
 

@@ -1,6 +1,7 @@
-using System.Buffers.Binary;
 using System.Globalization;
+using GenSlmOrleans.Fuzzing;
 using GenSlmOrleans.Testing;
+using static GenSlmOrleans.Fuzzing.LegacyTorchFixture;
 
 namespace GenSlmOrleans.Formats.Tests;
 
@@ -107,46 +108,7 @@ public class LegacyTorchFileTests
         Assert.Equal("3", file.Metadata["epoch"]);
     }
 
-    /// <summary>A whole file with one tensor in a dictionary, for mutations.</summary>
-    public static byte[] Small() => File(Sound(), ("0", Bytes([1])));
-
     private static TorchFixture Sound() => Tensor(new TorchFixture().Op('}').Text("a"), "FloatStorage", "0", 1, 0, [1], [1]).Op('s').Op('.');
 
     private static byte[] Bytes(float[] values) => System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values).ToArray();
-
-    // As the tensors of archives, with the view of its storage, or None, at the end of the persistent id.
-    private static TorchFixture Tensor(
-        TorchFixture fixture, string kind, string key, long elements, long offset, long[] shape, long[] strides, (long Start, long Count)? part = null)
-    {
-        fixture.Global("torch._utils", "_rebuild_tensor_v2").Op('(');
-        fixture.Op('(').Text("storage").Global("torch", kind).Text(key).Text("cpu").Integer(elements);
-        if (part is var (start, count)) fixture.Op('(').Text(key + "-view").Integer(start).Integer(count).Op('t');
-        else fixture.Op('N');
-        fixture.Op('t').Op('Q');
-        return fixture.Integer(offset).Integers(shape).Integers(strides).Bytes(0x89).OrderedDict().Op('t').Op('R');
-    }
-
-    private static byte[] File(TorchFixture value, params (string Key, byte[] Content)[] storages) => File(value, storages, 1001);
-
-    private static byte[] File(TorchFixture value, (string Key, byte[] Content)[] storages, long version = 1001, bool littleEndian = true, long? stated = null)
-    {
-        var keys = new TorchFixture().Op(']').Op('(');
-        foreach (var (key, _) in storages) keys.Text(key);
-        var bytes = new List<byte>();
-        bytes.AddRange(new TorchFixture().Bytes(0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19).Op('.').Pickle);
-        bytes.AddRange(new TorchFixture().Integer(version).Op('.').Pickle);
-        bytes.AddRange(new TorchFixture().Op('}').Text("little_endian").Bytes(littleEndian ? (byte)0x88 : (byte)0x89).Op('s').Op('.').Pickle);
-        bytes.AddRange(value.Pickle);
-        bytes.AddRange(keys.Op('e').Op('.').Pickle);
-        foreach (var (_, content) in storages)
-        {
-            // Elements, as the kinds above have them: 16 bytes of two complex numbers, 2 of one half, else fp32.
-            var count = new byte[8];
-            BinaryPrimitives.WriteInt64LittleEndian(count, stated ?? content.Length switch { 16 => 2, 2 => 1, var length => length / 4 });
-            bytes.AddRange(count);
-            bytes.AddRange(content);
-        }
-
-        return [.. bytes];
-    }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using GenSlmOrleans.Fuzzing;
 using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;

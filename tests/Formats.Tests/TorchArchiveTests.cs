@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
+using GenSlmOrleans.Fuzzing;
 using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Formats.Tests;

@@ -46,6 +46,7 @@ public sealed class FastaReaderTests
     [InlineData(">a\nAC\u0001G\n", "line 2: found byte 0x01, which is not text;")]
     [InlineData(">a\nACé\n", "line 2: found byte 0xc3, which is not text;")]
     [InlineData(">a\u0000b\nACG\n", "line 1: found byte 0x00 in a header, which is not text;")]
+    [InlineData(">a\tb\u0000\nACG\n", "line 1: found byte 0x00 in a header, which is not text;")]
     public void Bad_content_is_one_sentence_that_names_file_and_line(string content, string expected)
     {
         using var folder = new TemporaryFolder();

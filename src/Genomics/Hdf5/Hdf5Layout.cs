@@ -136,7 +136,7 @@ internal readonly record struct Hdf5Shape(string Name, int Rows, int Columns, in
 {
     // A deflate stream unpacks to at most 1,032 times its size.
     private const ulong LargestPackingRatio = 1032;
-    private const long AnyStrip = 1 << 24;
+    private const long AnyStrip = 1 << 23;
 
     /// <summary>Of one chunk, unpacked: h5py's own choice is at most 1 MiB.</summary>
     public const ulong LargestChunkSizeBytes = 1 << 23;

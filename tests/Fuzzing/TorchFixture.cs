@@ -2,13 +2,13 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 
-namespace GenSlmOrleans.Formats.Tests;
+namespace GenSlmOrleans.Fuzzing;
 
 /// <summary>
 /// Pickles written instruction by instruction and archives written by .NET's own zip: what PyTorch can write, and what an
 /// attacker can, independent of the writer under test.
 /// </summary>
-internal sealed class TorchFixture
+public sealed class TorchFixture
 {
     private readonly List<byte> _pickle = [];
     private readonly List<(string Name, byte[] Content)> _storages = [];
@@ -66,6 +66,10 @@ internal sealed class TorchFixture
 
     public byte[] Pickle => [.. _pickle];
 
+    /// <summary>The archive's entries with some pickle.</summary>
+    public IReadOnlyList<(string Name, byte[] Content)> Entries(byte[] pickle) =>
+        [.. _storages.Prepend(("data.pkl", pickle)).Append(("version", "3\n"u8.ToArray())).Select(entry => ("fixture/" + entry.Item1, entry.Item2))];
+
     /// <summary>The archive, after the pickle's last instruction.</summary>
     public byte[] ToArchive(CompressionLevel compression = CompressionLevel.NoCompression) => ToArchive(Pickle, compression);
 
@@ -75,9 +79,9 @@ internal sealed class TorchFixture
         using var stream = new MemoryStream();
         using (var zip = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true))
         {
-            foreach (var (name, content) in _storages.Prepend(("data.pkl", pickle)).Append(("version", "3\n"u8.ToArray())))
+            foreach (var (name, content) in Entries(pickle))
             {
-                using var entry = zip.CreateEntry("fixture/" + name, compression).Open();
+                using var entry = zip.CreateEntry(name, compression).Open();
                 entry.Write(content);
             }
         }
