@@ -60,7 +60,7 @@ internal sealed class ClusterConnection : IAsyncDisposable
             var began = Stopwatch.GetTimestamp();
             client.UseConnectionRetryFilter(async (_, attempts) =>
             {
-                gateways.Leave();
+                gateways.Distrust();
                 if (gateways.IsEmpty && Stopwatch.GetElapsedTime(began) > AbsenceTimeout) return false;
                 await Task.Delay(RetryInterval, attempts);
                 return true;

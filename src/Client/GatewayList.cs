@@ -17,6 +17,7 @@ internal sealed class GatewayList(Func<IReadOnlyList<IPEndPoint>> known) : IGate
     private readonly Lock _gate = new();
     private readonly Dictionary<IPEndPoint, long> _left = [];
     private IPEndPoint? _current;
+    private IPEndPoint? _closing;
 
     /// <summary>Whether none of them took a connection when they were last tried.</summary>
     public bool IsEmpty { get; private set; } = true;
@@ -27,8 +28,21 @@ internal sealed class GatewayList(Func<IReadOnlyList<IPEndPoint>> known) : IGate
 
     public Task InitializeGatewayListProvider() => Task.CompletedTask;
 
-    /// <summary>The current gateway does not answer: the next one asked for is another, if there is one.</summary>
+    /// <summary>
+    /// The gateway in use does not answer: the next is another. Where there is only one address, as of a service with many
+    /// silos behind it, none is listed once, so that the connection is closed and the next one may lead elsewhere.
+    /// </summary>
     public void Leave()
+    {
+        lock (_gate)
+        {
+            _closing = _current;
+            Distrust();
+        }
+    }
+
+    /// <summary>No connection came about with the gateway in use: others are tried before it.</summary>
+    public void Distrust()
     {
         lock (_gate)
         {
@@ -42,13 +56,23 @@ internal sealed class GatewayList(Func<IReadOnlyList<IPEndPoint>> known) : IGate
         foreach (var gateway in InOrderOfTrust())
         {
             if (!await AcceptsAsync(gateway)) continue;
-            lock (_gate) _current = gateway;
             IsEmpty = false;
-            return [SiloAddress.New(gateway, 0).ToGatewayUri()];
+            return Use(gateway) ? [SiloAddress.New(gateway, 0).ToGatewayUri()] : [];
         }
 
         IsEmpty = true;
         return [];
+    }
+
+    private bool Use(IPEndPoint gateway)
+    {
+        lock (_gate)
+        {
+            bool isToClose = gateway.Equals(_closing);
+            _closing = null;
+            if (!isToClose) _current = gateway;
+            return !isToClose;
+        }
     }
 
     // The one in use, then those that have never been left, then those left longest ago.
