@@ -58,17 +58,19 @@ internal static class WeightsBench
         Report("load", "from the page cache, where the plain read is fastest", values.Length, seconds);
     }
 
-    // The plain file in between, so that whatever else the machine does hits both sides. The first round touches pages and compiles.
+    // By turns, so that whatever else the machine does hits both sides. The first round touches pages and compiles.
     private static double[][] Alternate(int rounds, Action plain, Action[] ours)
     {
         var seconds = ours.Select(_ => new double[rounds]).Prepend(new double[rounds]).ToArray();
         for (int round = -1; round < rounds; round++)
         {
-            double plainSeconds = Measurement.Seconds(plain);
-            var ourSeconds = ours.Select(Measurement.Seconds).ToArray();
-            if (round < 0) continue;
-            seconds[0][round] = plainSeconds;
-            for (int i = 0; i < ours.Length; i++) seconds[i + 1][round] = ourSeconds[i];
+            // Who begins changes: a disk is fast until its cache is full.
+            for (int turn = 0; turn < seconds.Length; turn++)
+            {
+                int i = (turn + round + 1) % seconds.Length;
+                double taken = Measurement.Seconds(i == 0 ? plain : ours[i - 1]);
+                if (round >= 0) seconds[i][round] = taken;
+            }
         }
 
         return seconds;
