@@ -238,7 +238,7 @@ public sealed class CheckpointGrain(
             if (goesOn && output.ReadRunFile() is { } before)
             {
                 if (before["resolved"]?["dataHash"]?.GetValue<string>() is { } hash && hash != data.Hash)
-                    throw new RunInputException($"{FileList.Text(spec.Data)} has changed, or its validation or test set: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
+                    throw new RunInputException($"{FileList.Text(spec.Data)} has changed{(spec.ValData.Length + spec.TestData.Length > 0 ? ", or its validation or test set" : "")}: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
                 if (ResumeRule.Objection(before, submission) is { } objection) throw new RunInputException(objection);
             }
 
