@@ -11,19 +11,13 @@ namespace GenSlmOrleans.Bench;
 /// </summary>
 internal sealed class ConsoleCluster : IAsyncDisposable
 {
-    // Whatever these name is not ours.
-    private static readonly string[] s_others = ["GATEWAY", "REDIS", "CLUSTER", "PRIMARY", "ADDRESS", "SILO"];
-
     private readonly List<Process> _silos = [];
     private readonly List<Task> _ends = [];
 
     /// <param name="folder">Of its processes' logs and state; it must not have a cluster yet.</param>
-    public ConsoleCluster(string folder)
-    {
-        // This process reads the cluster's file as a console does, and the consoles inherit it.
-        Environment.SetEnvironmentVariable("GENSLM_CACHE", folder);
-        foreach (var name in s_others) Environment.SetEnvironmentVariable($"GENSLM_{name}", null);
-    }
+    public ConsoleCluster(string folder) =>
+        // This process reads the cluster's file as a console does.
+        OwnCache.Use(folder);
 
     /// <summary>Starts Garnet and the first silo, with one device.</summary>
     public static Task UpAsync(CancellationToken cancellation) => GenSlmConsole.RunAsync(cancellation, "up", "--silos", "1", "--devices", "cpu");

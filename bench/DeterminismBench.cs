@@ -76,7 +76,7 @@ internal static class DeterminismBench
         Console.WriteLine($"fastest  tree {bestTree,8:F1} tokens/s  free {bestFree,8:F1} tokens/s  ratio {bestTree / bestFree:F3}");
         Console.WriteLine($"processor time  ratio {Measurement.Median(processor):F3}: the free order's over the tree's, median");
         foreach (var path in (ISummationPath[])[tree, free]) Report(plan, path);
-        Console.WriteLine($"largest difference of a parameter after {rounds + 1} steps at rate {plan.Spec.LearningRate:G1}: {Difference(plan, tree, free, rounds + 1):G2}");
+        Console.WriteLine($"largest difference of a parameter after {rounds + 1} steps at rate {plan.Spec.LearningRate:G1}: {await DifferenceAsync(plan, tree, free, rounds + 1):G2}");
         Console.WriteLine($"ratio {Measurement.Median(wall):F3}: the tree's tokens per second over those of the free order, median of {rounds} rounds; {plan.Spec.Model}, {plan.Spec.Shards} shards on {deviceCount} devices of {plan.Spec.Threads} thread, {plan.Spec.AccumulationSteps} micro-batches of {plan.Spec.BatchSize} records cut to {plan.SequenceLimit} tokens");
     }
 
@@ -103,15 +103,15 @@ internal static class DeterminismBench
         Console.WriteLine($"gradients held  {path.Name}  device {path.DeviceBuffers} ({path.DeviceBuffers * size:F0} MB)  partition {path.PartitionBuffers} ({path.PartitionBuffers * size:F0} MB), at most, each of the whole model");
     }
 
-    private static float Difference(RunPlan plan, ISummationPath tree, ISummationPath free, long version)
+    private static async Task<float> DifferenceAsync(RunPlan plan, ISummationPath tree, ISummationPath free, long version)
     {
         float largest = 0;
         float[] left = new float[ParameterLayout.BlockLength], right = new float[ParameterLayout.BlockLength];
         for (int block = 0; block < plan.Layout.BlockCount; block++)
         {
             int length = plan.Layout.BlockSize(block);
-            tree.Read(block, version, left.AsSpan(0, length));
-            free.Read(block, version, right.AsSpan(0, length));
+            await tree.ReadAsync(block, version, left.AsMemory(0, length));
+            await free.ReadAsync(block, version, right.AsMemory(0, length));
             for (int i = 0; i < length; i++) largest = Math.Max(largest, Math.Abs(left[i] - right[i]));
         }
 

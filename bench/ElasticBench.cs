@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace GenSlmOrleans.Bench;
@@ -31,21 +30,13 @@ internal static class ElasticBench
         workload.Check();
         var output = Directory.CreateDirectory(options.Text("output") ?? Measurement.InCheckout("artifacts/bench-elastic")).FullName;
         var folder = Directory.CreateTempSubdirectory("genslm-bench-").FullName;
-        using var interruption = new CancellationTokenSource();
-        void Interrupt(PosixSignalContext context)
-        {
-            context.Cancel = true;
-            interruption.Cancel();
-        }
-
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
+        using var interrupts = new Interrupts();
         Console.WriteLine($"{workload}\nlogs are in {folder}");
         // Kept where something went wrong that the logs may explain.
         bool isKept = true;
         try
         {
-            await MeasureAsync(workload, stepsOfPhase, folder, output, interruption.Token);
+            await MeasureAsync(workload, stepsOfPhase, folder, output, interrupts.Token);
             isKept = false;
         }
         catch (Exception exception) when (exception is UsageException or OperationCanceledException)

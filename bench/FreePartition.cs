@@ -32,7 +32,7 @@ internal sealed class FreePartition
     }
 
     /// <summary>Adds a device's whole sum; takes the buffer over.</summary>
-    public void Contribute(int index, float[] buffer)
+    public void Contribute(int index, NativeVector buffer)
     {
         var block = _blocks[index];
         lock (block)
@@ -43,32 +43,32 @@ internal sealed class FreePartition
                 return;
             }
 
-            BlockArithmetic.AddInPlace(block.Sum.AsSpan(0, block.Parameters.Length), buffer.AsSpan(0, block.Parameters.Length));
+            BlockArithmetic.AddInPlace(block.Sum.Values[..block.Parameters.Length], buffer.Values[..block.Parameters.Length]);
         }
 
-        Block.ReturnBuffer(buffer);
+        BlockBuffers.Return(buffer);
     }
 
     /// <summary>The sums' squared norms, in block order.</summary>
     public double[] SquaredNorms()
     {
         var norms = new double[_blocks.Length];
-        Parallel.For(0, _blocks.Length, i => norms[i] = BlockArithmetic.SquaredNorm(_blocks[i].Sum.AsSpan(0, _blocks[i].Parameters.Length)));
+        Parallel.For(0, _blocks.Length, i => norms[i] = BlockArithmetic.SquaredNorm(_blocks[i].Sum!.Values[.._blocks[i].Parameters.Length]));
         return norms;
     }
 
     /// <summary>One pass of Adam.</summary>
     public void Apply(long step, double factor)
     {
-        var adam = AdamStep.Create(_plan.Adam, step, _plan.Spec.LearningRate, factor);
+        var adam = AdamStep.Create(_plan.Model.Adam, step, _plan.Spec.LearningRate, factor);
         Parallel.ForEach(_blocks, block =>
         {
             lock (block)
             {
                 var sum = block.Sum!;
-                FusedAdam.Apply(block.Parameters, block.FirstMoment, block.SecondMoment, sum.AsSpan(0, block.Parameters.Length), adam);
+                FusedAdam.Apply(block.Parameters, block.FirstMoment, block.SecondMoment, sum.Values[..block.Parameters.Length], adam);
                 block.Sum = null;
-                Block.ReturnBuffer(sum);
+                BlockBuffers.Return(sum);
             }
         });
     }
@@ -83,6 +83,6 @@ internal sealed class FreePartition
 
         public float[] SecondMoment { get; } = new float[length];
 
-        public float[]? Sum { get; set; }
+        public NativeVector? Sum { get; set; }
     }
 }

@@ -71,10 +71,11 @@ internal sealed class FreeSummation : ISummationPath
     private static IEnumerable<int> InSomeOrder(ShardRange shards, long step) =>
         Enumerable.Range(shards.First, shards.Count).OrderBy(shard => CounterRandom.UInt64(OrderSeed, RandomPurpose.Shuffle, (ulong)step, (ulong)shard));
 
-    public void Read(int block, long version, Span<float> values)
+    public Task ReadAsync(int block, long version, Memory<float> values)
     {
         using var copy = _partition.Copy(block);
-        copy.Values.CopyTo(values);
+        copy.Memory.CopyTo(values);
+        return Task.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()

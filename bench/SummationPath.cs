@@ -25,7 +25,7 @@ internal interface ISummationPath : IAsyncDisposable
     int PartitionBuffers { get; }
 
     /// <summary>Overwrites <paramref name="values"/> with a block of the parameters after <paramref name="version"/> steps.</summary>
-    void Read(int block, long version, Span<float> values);
+    Task ReadAsync(int block, long version, Memory<float> values);
 }
 
 /// <summary>What both ways do alike.</summary>

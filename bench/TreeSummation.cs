@@ -3,7 +3,9 @@ using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains;
 using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Grains.Parameters;
+using GenSlmOrleans.Grains.Sites;
 using GenSlmOrleans.Model;
 using GenSlmOrleans.Training;
 
@@ -20,14 +22,14 @@ internal sealed class TreeSummation : ISummationPath
     private readonly ComputeDevice[] _devices;
     private readonly RunReplica[] _replicas;
     private readonly ImmutableArray<ShardRange> _shares;
+    private readonly ComputeThreads _compute = new();
     private readonly PartitionState _partition;
     private readonly Lock _gate = new();
 
     private TreeSummation(RunPlan plan, ComputeDevice[] devices, RunReplica[] replicas, ImmutableArray<ShardRange> shares)
     {
         (_plan, _devices, _replicas, _shares) = (plan, devices, replicas, shares);
-        _partition = new PartitionState(plan, new PartitionPlace(0, 0, plan.Layout.BlockCount, []), version: 0);
-        _partition.FillFromSeed();
+        _partition = new PartitionState(plan.Model, new PartitionPlace(0, 0, plan.Layout.BlockCount, []), version: 0, _compute);
     }
 
     public string Name => "fixed tree";
@@ -42,8 +44,10 @@ internal sealed class TreeSummation : ISummationPath
     public static async Task<TreeSummation> CreateAsync(RunPlan plan, TokenStore store, ImmutableArray<ShardRange> shares)
     {
         ComputeDevice[] devices = [.. shares.Select(_ => new ComputeDevice("cpu", TimeProvider.System))];
-        var replicas = await Task.WhenAll(devices.Select(device => RunReplica.CreateAsync("bench", device, plan, store)));
-        return new TreeSummation(plan, devices, replicas, shares);
+        var replicas = await Task.WhenAll(devices.Select(device => RunReplica.CreateAsync("bench", "bench", device, plan, store)));
+        var path = new TreeSummation(plan, devices, replicas, shares);
+        await path._partition.FillFromSeedAsync();
+        return path;
     }
 
     public async Task<SummedStep> StepAsync(long step)
@@ -51,10 +55,10 @@ internal sealed class TreeSummation : ISummationPath
         // Which sums a block of the partition holds at a time: those of the tree, by the same rule.
         var held = new ReductionAccumulator<TreeNode>(_plan.Tree, (left, _) => left);
         await Task.WhenAll(_replicas.Select((replica, device) => Task.Run(() => AccumulateAsync(replica, _shares[device], step, held))));
-        var report = await Task.Run(_partition.Reduce);
+        var report = await _partition.ReduceAsync();
         var (factor, result) = SummedSteps.Judge(_plan, report.Totals, report.SquaredNorms);
         var record = new StepRecord(new TrainingProgress(), new MetricLine(), [], Skipped: false);
-        await Task.Run(() => _partition.Apply(new ApplyRequest(new Fence("bench", step, 0), _plan.Spec.LearningRate, factor, record)));
+        await _partition.ApplyAsync(new ApplyRequest(new Fence("bench", step, 0), _plan.Spec.LearningRate, factor, record));
         return result;
     }
 
@@ -62,12 +66,12 @@ internal sealed class TreeSummation : ISummationPath
     {
         await SummedSteps.EachBlockAsync(_plan, async index =>
         {
-            using var block = _partition.Copy(BlockKind.Parameters, index, step - 1);
+            using var block = await _partition.CopyAsync(BlockKind.Parameters, index, step - 1);
             await replica.WriteAsync(block, step - 1);
         });
         var position = _plan.Windows.Locate(step);
-        var window = new ShardWindow(step, shards);
-        var sums = new ReductionAccumulator<GradientBuffer>(_plan.Tree, replica.Merge);
+        using var window = new ShardWindow(step, shards);
+        var sums = new ReductionAccumulator<GradientBuffer>(_plan.Tree, RunReplica.Merge);
         var totals = new List<ShardTotals>();
         while (window.Take() is { } shard)
         {
@@ -87,9 +91,9 @@ internal sealed class TreeSummation : ISummationPath
         await SummedSteps.EachBlockAsync(_plan, async index =>
         {
             var buffer = (await replica.ReadAsync(sum, index)).Detach();
-            await Task.Run(() => _partition.Contribute(step, node, covered, index, buffer));
+            await _partition.ContributeAsync(step, node, covered, index, buffer);
         });
-        await replica.TakeBackAsync(sum);
+        sum.Return();
         lock (_gate)
         {
             // What has arrived lies beside the sums until it is added.
@@ -98,15 +102,17 @@ internal sealed class TreeSummation : ISummationPath
         }
     }
 
-    public void Read(int block, long version, Span<float> values)
+    public async Task ReadAsync(int block, long version, Memory<float> values)
     {
-        using var copy = _partition.Copy(BlockKind.Parameters, block, version);
-        copy.Values.CopyTo(values);
+        using var copy = await _partition.CopyAsync(BlockKind.Parameters, block, version);
+        copy.Memory.CopyTo(values);
     }
 
     public async ValueTask DisposeAsync()
     {
         foreach (var replica in _replicas) await replica.DisposeAsync();
         foreach (var device in _devices) device.Dispose();
+        _partition.Dispose();
+        _compute.Dispose();
     }
 }

@@ -30,27 +30,65 @@ internal sealed class ClusterConnection : IAsyncDisposable
     private readonly IHost _host;
     private readonly GatewayPulse _pulse;
 
-    private ClusterConnection(IHost host, GatewayList gateways)
+    private ClusterConnection(IHost host, GatewayList gateways, PatientCall calls)
     {
-        _host = host;
+        (_host, Calls) = (host, calls);
         _pulse = new GatewayPulse(Grains, gateways);
     }
 
     public IGrainFactory Grains => _host.Services.GetRequiredService<IClusterClient>();
 
-    /// <summary>Connects to one of the gateways that answers; goes over to another when it is lost or does not answer any more.</summary>
+    /// <summary>Calls that are repeated for as long as the cluster is there; standard error is told what is waited for.</summary>
+    public PatientCall Calls { get; }
+
+    /// <summary>
+    /// Connects to one of the gateways that answers; goes over to another when it is lost or does not answer any more. Of a
+    /// cluster known by its processes an answer is waited for while they run; else it is not known what takes the connections.
+    /// </summary>
     /// <param name="known">All gateways that may be there; asked again and again.</param>
     /// <param name="cluster">The cluster's name.</param>
     /// <param name="cancellation">Gives up.</param>
+    /// <param name="processes">Whether its processes run; null: it is known by its gateways only.</param>
+    /// <param name="tell">Shows a line; null: standard error does.</param>
     /// <exception cref="ClusterException">None answers.</exception>
-    public static async Task<ClusterConnection> OpenAsync(Func<IReadOnlyList<IPEndPoint>> known, string cluster, CancellationToken cancellation)
+    public static async Task<ClusterConnection> OpenAsync(
+        Func<IReadOnlyList<IPEndPoint>> known, string cluster, CancellationToken cancellation, ClusterPresence? processes = null, Action<string>? tell = null)
+    {
+        var calls = new PatientCall(processes ?? ClusterPresence.OfGateways(known), tell ?? (text => Console.Error.WriteLine(text)));
+        if (processes is null) return await OpenOnceAsync(known, cluster, calls, cancellation);
+        // An attempt has limits of its own.
+        return await calls.AskAsync(() => OpenOnceAsync(known, cluster, calls, cancellation), cancellation, Timeout.InfiniteTimeSpan);
+    }
+
+    private static async Task<ClusterConnection> OpenOnceAsync(Func<IReadOnlyList<IPEndPoint>> known, string cluster, PatientCall calls, CancellationToken cancellation)
     {
         var gateways = new GatewayList(known);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(ConnectTimeout);
+        var host = Build(gateways, cluster);
+        try
+        {
+            await host.StartAsync(deadline.Token);
+            return new ClusterConnection(host, gateways, calls);
+        }
+        catch (Exception exception) when (!cancellation.IsCancellationRequested && exception is OperationCanceledException or ConnectionFailedException or OrleansException)
+        {
+            await DisposeAsync(host);
+            throw new ClusterException($"No cluster answers at {string.Join(", ", known())}.");
+        }
+        catch
+        {
+            await DisposeAsync(host);
+            cancellation.ThrowIfCancellationRequested();
+            throw;
+        }
+    }
+
+    private static IHost Build(GatewayList gateways, string cluster)
+    {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime, CommandLifetime>();
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(ConnectTimeout);
         builder.UseOrleansClient(client =>
         {
             client.Services.AddSingleton<IGatewayListProvider>(gateways);
@@ -66,28 +104,13 @@ internal sealed class ClusterConnection : IAsyncDisposable
                 return true;
             });
         });
-        var host = builder.Build();
-        try
-        {
-            await host.StartAsync(deadline.Token);
-            return new ClusterConnection(host, gateways);
-        }
-        catch (Exception exception) when (!cancellation.IsCancellationRequested && exception is OperationCanceledException or ConnectionFailedException or OrleansException)
-        {
-            await DisposeAsync(host);
-            throw new ClusterException($"No cluster answers at {string.Join(", ", known())}.");
-        }
-        catch
-        {
-            await DisposeAsync(host);
-            throw;
-        }
+        return builder.Build();
     }
 
-    /// <summary>A call that may be made again: repeated while the cluster is busy with the loss of a silo or of its Redis (<see cref="PatientCall"/>).</summary>
-    /// <exception cref="ClusterException">It failed to the end.</exception>
+    /// <summary>A call that may be made again: repeated for as long as the cluster is there (<see cref="PatientCall"/>).</summary>
+    /// <exception cref="ClusterException">Nothing is left of the cluster.</exception>
     public Task<T> CallAsync<T>(Func<IGrainFactory, Task<T>> call, CancellationToken cancellation) =>
-        PatientCall.AskAsync(() => call(Grains), PatientCall.Patience, cancellation, AnswerLimit);
+        Calls.AskAsync(() => call(Grains), cancellation, AnswerLimit);
 
     public async ValueTask DisposeAsync()
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Options;
@@ -10,14 +11,12 @@ namespace GenSlmOrleans.Client;
 /// <summary>Parses the command line, runs a command, and turns whatever goes wrong into a sentence and an exit code.</summary>
 internal static class ConsoleApplication
 {
+    // What users type.
+    private const string Name = "genslm";
+
     public static async Task<int> RunAsync(string[] args, Command[] commands)
     {
-        var root = new RootCommand("""
-            Example: genslm train samples/influenza.fasta --epochs 3
-
-            Fine-tunes GenSLM on nucleotide FASTA with gradient accumulation: 'train' on a local cluster that it starts by itself,
-            'submit' on one that is up, which outlives the console.
-            """);
+        var root = Root();
         foreach (var command in commands) root.Subcommands.Add(command);
         bool verbose = args.Contains("--verbose");
         try
@@ -32,6 +31,20 @@ internal static class ConsoleApplication
             await Console.Error.WriteLineAsync(verbose ? exception.ToString() : sentence.Text);
             return sentence.ExitCode;
         }
+    }
+
+    // No RootCommand, which takes its name from the .dll and shows that in every help.
+    private static Command Root()
+    {
+        var root = new Command(Name, """
+            Example: genslm train samples/influenza.fasta --epochs 3
+
+            Fine-tunes GenSLM on nucleotide FASTA with gradient accumulation: 'train' on a local cluster that it starts by itself,
+            'submit' on one that is up, which outlives the console.
+            """);
+        root.Options.Add(new HelpOption());
+        root.Options.Add(new VersionOption());
+        return root;
     }
 
     private static (string Text, int ExitCode)? SentenceOf(Exception exception) => exception switch
@@ -61,7 +74,7 @@ internal static class ConsoleApplication
     private static string UnknownOption(ParseResult parsed, string option) =>
         $"Unknown option {option}; did you mean {NearestName.Of(option, parsed.CommandResult.Command.Options.Select(known => known.Name))}? '{CommandOf(parsed)} --help' lists them all.";
 
-    private static string CommandOf(ParseResult parsed) => Name(parsed.CommandResult);
+    private static string CommandOf(ParseResult parsed) => FullName(parsed.CommandResult);
 
     private static string Sentence(ParseResult parsed)
     {
@@ -74,13 +87,13 @@ internal static class ConsoleApplication
             return $"'{token}' is one argument too many; '{command} --help' shows what is expected.";
         }
 
-        if (parsed.CommandResult.Command is RootCommand) return "No command was given; 'genslm train FILE' trains, 'genslm --help' lists all.";
+        if (parsed.CommandResult.Parent is null) return "No command was given; 'genslm train FILE' trains, 'genslm --help' lists all.";
         return parsed.CommandResult.Command.Action is null
             ? $"{command} needs to know what; expected '{string.Join("' or '", subcommands.Select(subcommand => $"{command} {subcommand}"))}'."
             : $"{parsed.Errors[0].Message} '{command} --help' shows what is expected.";
     }
 
     // 'genslm config import'
-    private static string Name(CommandResult command) =>
-        command.Command is RootCommand ? "genslm" : $"{Name((CommandResult)command.Parent!)} {command.Command.Name}";
+    private static string FullName(CommandResult command) =>
+        command.Parent is CommandResult above ? $"{FullName(above)} {command.Command.Name}" : command.Command.Name;
 }

@@ -53,15 +53,17 @@ internal sealed class GatewayList(Func<IReadOnlyList<IPEndPoint>> known) : IGate
 
     public async Task<IList<Uri>> GetGateways()
     {
-        foreach (var gateway in InOrderOfTrust())
-        {
-            if (!await AcceptsAsync(gateway)) continue;
-            IsEmpty = false;
-            return Use(gateway) ? [SiloAddress.New(gateway, 0).ToGatewayUri()] : [];
-        }
+        var gateway = await FirstThatAcceptsAsync(InOrderOfTrust(), CancellationToken.None);
+        IsEmpty = gateway is null;
+        return gateway is not null && Use(gateway) ? [SiloAddress.New(gateway, 0).ToGatewayUri()] : [];
+    }
 
-        IsEmpty = true;
-        return [];
+    /// <summary>The first that takes a connection; null: none does.</summary>
+    public static async Task<IPEndPoint?> FirstThatAcceptsAsync(IEnumerable<IPEndPoint> gateways, CancellationToken cancellation)
+    {
+        foreach (var gateway in gateways)
+            if (await AcceptsAsync(gateway, cancellation)) return gateway;
+        return null;
     }
 
     private bool Use(IPEndPoint gateway)
@@ -82,16 +84,17 @@ internal sealed class GatewayList(Func<IReadOnlyList<IPEndPoint>> known) : IGate
         lock (_gate) return [.. gateways.OrderBy(gateway => gateway.Equals(_current) ? -1 : _left.GetValueOrDefault(gateway))];
     }
 
-    private static async Task<bool> AcceptsAsync(IPEndPoint gateway)
+    private static async Task<bool> AcceptsAsync(IPEndPoint gateway, CancellationToken cancellation)
     {
-        using var deadline = new CancellationTokenSource(AcceptTimeout);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(AcceptTimeout);
         try
         {
             using var socket = new Socket(gateway.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             await socket.ConnectAsync(gateway, deadline.Token);
             return true;
         }
-        catch (Exception exception) when (exception is SocketException or OperationCanceledException)
+        catch (Exception exception) when (exception is SocketException or OperationCanceledException && !cancellation.IsCancellationRequested)
         {
             return false;
         }

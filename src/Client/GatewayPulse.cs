@@ -41,10 +41,11 @@ internal sealed class GatewayPulse : IAsyncDisposable
             await grains.GetGrain<IPulseGrain>(0).BeatAsync().WaitAsync(AnswerLimit, end);
             return true;
         }
-        catch (Exception exception) when (!end.IsCancellationRequested)
+        catch (Exception exception)
         {
-            // No answer, or no connection; any other error is an answer, also that the cluster is older and has no pulse.
-            return exception is not (TimeoutException or OrleansException);
+            // No answer, or no connection; any other error is an answer, also that the cluster is older and has no pulse. A call that
+            // fails while the connection is being closed says nothing of the gateway.
+            return end.IsCancellationRequested || exception is not (TimeoutException or OrleansException);
         }
     }
 

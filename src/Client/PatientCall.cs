@@ -4,55 +4,94 @@ using Orleans.Serialization;
 
 namespace GenSlmOrleans.Client;
 
-/// <summary>
-/// Calls that may be made again, repeated while a cluster is busy with the loss of a silo or of its Redis: what the silo held
-/// is up elsewhere seconds later. An attempt has a time limit of its own, for an answer may have been on its way through the lost one.
-/// </summary>
-internal static class PatientCall
+/// <summary>How calls are repeated.</summary>
+internal sealed record CallTiming
 {
-    /// <summary>How long a cluster may be busy with a loss before it counts as gone.</summary>
-    public static TimeSpan Patience { get; } = TimeSpan.FromSeconds(60);
+    /// <summary>When an attempt without an answer has failed: it may have been on its way through a silo that is lost.</summary>
+    public TimeSpan AttemptLimit { get; init; } = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan AttemptLimit = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(200);
+    /// <summary>What that grows to, attempt by attempt: a cluster may be slower than any limit chosen here.</summary>
+    public TimeSpan LongestAttempt { get; init; } = TimeSpan.FromMinutes(1);
+
+    public TimeSpan RetryInterval { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>How long it is waited silently: the loss of a silo takes seconds, and the run tells of it.</summary>
+    public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>
+/// Calls that may be made again, repeated for as long as the cluster is there: busy with the loss of a silo or of its Redis, or
+/// slower than anybody expects. What is waited for is told once, and again when it is something else.
+/// </summary>
+/// <param name="presence">Whether the cluster is there.</param>
+/// <param name="tell">Shows a line.</param>
+/// <param name="timing">How calls are repeated.</param>
+internal sealed class PatientCall(ClusterPresence presence, Action<string> tell, CallTiming? timing = null)
+{
+    private readonly CallTiming _timing = timing ?? new CallTiming();
+    private readonly Lock _gate = new();
+    private string? _told;
+
+    /// <summary>The same, told to somebody else.</summary>
+    public PatientCall Telling(Action<string> other) => new(presence, other, _timing);
 
     /// <summary>Makes a call until it succeeds.</summary>
     /// <param name="call">The call.</param>
-    /// <param name="patience">How long after the first failure it is tried again.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <param name="attemptLimit">When an attempt without an answer has failed; default: 5 s.</param>
-    /// <exception cref="ClusterException">It failed to the end; the message is the last failure's.</exception>
-    public static async Task<T> AskAsync<T>(Func<Task<T>> call, TimeSpan patience, CancellationToken cancellation, TimeSpan? attemptLimit = null)
+    /// <param name="attemptLimit">When an attempt without an answer has failed, if not as usual.</param>
+    /// <exception cref="ClusterException">Nothing is left of the cluster; the message is the last failure's.</exception>
+    public async Task<T> AskAsync<T>(Func<Task<T>> call, CancellationToken cancellation, TimeSpan? attemptLimit = null)
     {
+        var limit = attemptLimit ?? _timing.AttemptLimit;
         long? firstFailure = null;
+        long? unseenSince = null;
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();
             try
             {
-                return await call().WaitAsync(attemptLimit ?? AttemptLimit, cancellation);
+                var answer = await call().WaitAsync(limit, cancellation);
+                Say(null);
+                return answer;
             }
             catch (Exception exception) when (MayPass(exception) && !cancellation.IsCancellationRequested)
             {
+                if (exception is TimeoutException && limit > TimeSpan.Zero && limit < _timing.LongestAttempt) limit *= 2;
                 firstFailure ??= TimeProvider.System.GetTimestamp();
-                if (TimeProvider.System.GetElapsedTime(firstFailure.Value) >= patience) throw new ClusterException($"The cluster does not answer: {exception.Message.Split('\n')[0]}");
-                await Task.Delay(RetryInterval, cancellation);
+                var sight = await presence.LookAsync(cancellation);
+                unseenSince = sight.IsThere ? null : unseenSince ?? TimeProvider.System.GetTimestamp();
+                if (unseenSince is { } since && HasPassed(presence.Absence, since)) throw exception as ClusterException ?? new ClusterException($"The cluster does not answer: {exception.Message.Split('\n')[0]}");
+                if (HasPassed(_timing.Silence, firstFailure.Value)) Say($"waiting for the cluster, which does not answer; {sight.Text}");
+                await Task.Delay(_timing.RetryInterval, cancellation);
             }
         }
     }
 
     /// <summary>Makes a call without an answer until it succeeds.</summary>
-    /// <exception cref="ClusterException">It failed to the end.</exception>
-    public static Task TellAsync(Func<Task> call, CancellationToken cancellation) => AskAsync(
+    /// <exception cref="ClusterException">Nothing is left of the cluster.</exception>
+    public Task TellAsync(Func<Task> call, CancellationToken cancellation) => AskAsync(
         async () =>
         {
             await call();
             return true;
         },
-        Patience,
         cancellation);
+
+    // Null: there is an answer.
+    private void Say(string? waitsFor)
+    {
+        lock (_gate)
+        {
+            if (_told == waitsFor) return;
+            _told = waitsFor;
+        }
+
+        tell(waitsFor ?? "the cluster answers again");
+    }
+
+    private static bool HasPassed(TimeSpan time, long since) => TimeProvider.System.GetElapsedTime(since) >= time;
 
     // A connection that breaks cancels the calls on it.
     private static bool MayPass(Exception exception) =>
-        exception is OrleansException or SerializerException or TimeoutException or IOException or OperationCanceledException or SupersededException;
+        exception is OrleansException or SerializerException or ClusterException or TimeoutException or IOException or OperationCanceledException or SupersededException;
 }

@@ -110,7 +110,14 @@ public sealed class AtomicFolder : IDisposable
         public void Abandon()
         {
             _abandoned = true;
-            Dispose();
+            try
+            {
+                Dispose();
+            }
+            catch (IOException)
+            {
+                // What it still wanted to write does not fit; it is removed anyhow.
+            }
         }
 
         protected override void Dispose(bool disposing)

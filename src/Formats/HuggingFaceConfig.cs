@@ -15,6 +15,9 @@ public sealed record HuggingFaceConfig
     /// <summary>The activations that are known; gelu_fast, gelu_new and gelu_pytorch_tanh are the tanh approximation.</summary>
     public static ImmutableArray<string> KnownActivations { get; } = ["gelu", "gelu_fast", "gelu_new", "gelu_pytorch_tanh", "relu"];
 
+    // Ten times the largest GenSLM; below it every count of parameters and blocks fits its type.
+    private const double MostParameters = 275e9;
+
     /// <summary>hidden_size: width of the hidden states.</summary>
     public required int HiddenSize { get; init; }
 
@@ -111,6 +114,8 @@ public sealed record HuggingFaceConfig
         Require(!TieWordEmbeddings, $"tie_word_embeddings is true; only models with an output embedding of their own are supported.");
         if (problems.Count > 0) return problems.ToImmutable();
 
+        double matrices = (2.0 * VocabularySize * HiddenSize) + (LayerCount * HiddenSize * ((4.0 * HiddenSize) + (2.0 * IntermediateSize)));
+        Require(matrices <= MostParameters, $"hidden_size, num_hidden_layers, intermediate_size and vocab_size make {matrices:E1} parameters; at most {MostParameters:E1} are supported.");
         Require(HiddenSize % HeadCount == 0,
             $"hidden_size is {HiddenSize}, which {HeadCount} heads do not divide; the size of a head cannot be established.");
         if (problems.Count > 0) return problems.ToImmutable();

@@ -8,6 +8,7 @@ public enum RandomPurpose : uint
     Initialization = 3,
     Simulation = 4,
     Faults = 5,
+    Settings = 6,
 }
 
 /// <summary>

@@ -32,6 +32,9 @@ public sealed class WindowPlan(ImmutableArray<int> recordsPerShard, int batchSiz
         return new StepPosition((int)((step - 1) / StepsPerEpoch), window, window == StepsPerEpoch - 1);
     }
 
+    /// <summary>Which step is there: the inverse of <see cref="Locate"/>.</summary>
+    public long StepAt(StepPosition position) => ((long)position.Epoch * StepsPerEpoch) + position.Window + 1;
+
     /// <summary>A shard's micro-batches in a window; none when it has run out.</summary>
     public MicroBatchRange MicroBatches(int shard, int window)
     {

@@ -15,17 +15,12 @@ public sealed class RunPlan
     /// <exception cref="RunInputException">There are fewer training records than shards.</exception>
     public RunPlan(RunSpec spec, HuggingFaceConfig config, RecordSets records)
     {
-        Spec = spec;
-        Config = config;
-        SequenceLimit = SequenceLimitOf(spec, config);
-        Layout = new ParameterLayout([.. GptNeoXStateDict.Describe(config).Select(tensor => new ParameterShape(tensor.Name, tensor.Shape))]);
-        Tree = new ReductionTree(spec.Shards);
+        Model = new ModelPlan(spec, config);
         Data = new DataOrder(records, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
         if (Split.Training.Length < spec.Shards)
             throw new RunInputException($"{FileList.Text(spec.Data)} has {records.Main} records, {Split.Training.Length} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
         TotalSteps = Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);
         Schedule = new LearningRateSchedule(ScheduleOf(spec.Schedule), spec.LearningRate, spec.WarmupSteps, TotalSteps);
-        Adam = new AdamOptions(WeightDecay: spec.WeightDecay, Decoupled: spec.Optimizer == OptimizerKind.AdamW);
         EarlyStopping = new EarlyStopping(spec.EarlyStoppingPatience == 0 ? null : spec.EarlyStoppingPatience);
         Validation = ValidationInterval.Parse(spec.ValEvery);
         int batches = (Split.Validation.Length + spec.BatchSize - 1) / spec.BatchSize;
@@ -33,16 +28,19 @@ public sealed class RunPlan
         TestBatchCount = (Split.Test.Length + spec.BatchSize - 1) / spec.BatchSize;
     }
 
-    public RunSpec Spec { get; }
+    /// <summary>The part that does not depend on the data.</summary>
+    public ModelPlan Model { get; }
 
-    public HuggingFaceConfig Config { get; }
+    public RunSpec Spec => Model.Spec;
+
+    public HuggingFaceConfig Config => Model.Config;
 
     /// <summary>Tokens a record is cut to.</summary>
-    public int SequenceLimit { get; }
+    public int SequenceLimit => Model.SequenceLimit;
 
-    public ParameterLayout Layout { get; }
+    public ParameterLayout Layout => Model.Layout;
 
-    public ReductionTree Tree { get; }
+    public ReductionTree Tree => Model.Tree;
 
     /// <summary>Which records go where, as <c>genslm verify</c> computes it again.</summary>
     public DataOrder Data { get; }
@@ -56,8 +54,6 @@ public sealed class RunPlan
     public long TotalSteps { get; }
 
     public LearningRateSchedule Schedule { get; }
-
-    public AdamOptions Adam { get; }
 
     public EarlyStopping EarlyStopping { get; }
 
@@ -88,10 +84,6 @@ public sealed class RunPlan
         var position = Windows.Locate(step);
         return position.IsLastOfEpoch && (position.Epoch + 1) % Validation.Count == 0;
     }
-
-    /// <summary>Tokens a record is cut to, for a spec and an architecture.</summary>
-    public static int SequenceLimitOf(RunSpec spec, HuggingFaceConfig config) =>
-        spec.SeqLength == 0 ? config.MaximumPositions : spec.SeqLength;
 
     private static ScheduleKind ScheduleOf(LearningRateScheduleKind kind) => kind switch
     {

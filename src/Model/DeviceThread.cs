@@ -6,14 +6,18 @@ namespace GenSlmOrleans.Model;
 /// <summary>
 /// The one thread on which a device computes. Work is queued and awaited, so that no scheduler thread ever waits
 /// for a kernel; it runs in the order in which it was queued. libtorch's thread count holds for the calling thread
-/// only, and the bits depend on it: each piece of work says how many it is to be computed with.
+/// only, and the bits depend on it: each piece of work says how many it is to be computed with. It gives way to the pool that
+/// Orleans lives on (<see cref="Niceness"/>).
 /// </summary>
 public sealed class DeviceThread : IDisposable
 {
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
+
     private readonly BlockingCollection<Action> _queue = [];
     private readonly Thread _thread;
     private readonly TimeProvider _time;
     private long _busySince;
+    private long _latestProgress;
     private int _threadCount;
 
     /// <param name="deviceName"><c>cpu</c> or <c>cuda:N</c>, for the thread's name.</param>
@@ -34,6 +38,12 @@ public sealed class DeviceThread : IDisposable
             return since == 0 ? TimeSpan.Zero : _time.GetElapsedTime(since);
         }
     }
+
+    /// <summary>How long the piece of work at hand has said nothing of itself; zero when the device is idle.</summary>
+    public TimeSpan SilentFor => Interlocked.Read(ref _busySince) == 0 ? TimeSpan.Zero : _time.GetElapsedTime(Interlocked.Read(ref _latestProgress));
+
+    /// <summary>Called by a long piece of work whenever a part of it is done: a micro-batch, a batch of an evaluation.</summary>
+    public void Progress() => Interlocked.Exchange(ref _latestProgress, _time.GetTimestamp());
 
     /// <summary>Whether the thread still takes work.</summary>
     public bool IsAlive => _thread.IsAlive && !_queue.IsAddingCompleted;
@@ -77,8 +87,11 @@ public sealed class DeviceThread : IDisposable
 
     private void Work()
     {
+        // Before libtorch starts its own threads from here: they inherit it.
+        Niceness.LowerOwnThread();
         foreach (var work in _queue.GetConsumingEnumerable())
         {
+            Progress();
             Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
             work();
             Interlocked.Exchange(ref _busySince, 0);
@@ -93,11 +106,11 @@ public sealed class DeviceThread : IDisposable
         _threadCount = threadCount;
     }
 
-    /// <summary>Takes no more work; what is queued still runs.</summary>
+    /// <summary>Takes no more work; what is queued still runs, unless the device hangs.</summary>
     public void Dispose()
     {
         _queue.CompleteAdding();
-        if (Thread.CurrentThread != _thread) _thread.Join();
-        _queue.Dispose();
+        // A thread that hangs in a kernel ends with the process: no shutdown waits for it.
+        if (Thread.CurrentThread == _thread || _thread.Join(EndPatience)) _queue.Dispose();
     }
 }

@@ -44,6 +44,8 @@ public sealed class FlatParameters : IDisposable
 
     public ScalarType ElementType { get; }
 
+    internal Tensor Values => _values;
+
     public Device Device => _values.device;
 
     /// <summary>The parameter called <paramref name="name"/>, or null when the architecture has none of that name.</summary>

@@ -7,11 +7,32 @@ namespace GenSlmOrleans.Model;
 /// <summary>A gradient of all parameters on a replica's device, fp32, flat, in state-dict order. Rented from its replica.</summary>
 public sealed class GradientBuffer : IDisposable
 {
-    internal GradientBuffer(long count, Device device) => Values = zeros([count], ScalarType.Float32, device);
+    private readonly Replica _owner;
+
+    private readonly DeviceType _place;
+
+    internal GradientBuffer(long count, Device device, Replica owner) => (Values, _owner, _place) = (zeros([count], ScalarType.Float32, device), owner, device.type);
 
     internal Tensor Values { get; }
 
-    internal void Clear() => Values.zero_();
+    /// <summary>Gives it back to the replica that it was rented from; on any thread, also when the replica is gone.</summary>
+    public void Return() => _owner.Return(this);
+
+    internal bool IsOn(Device device) => _place == device.type;
+
+    internal void Clear()
+    {
+        // In place, and yet another tensor of the same memory comes back.
+        using var scope = NewDisposeScope();
+        Values.zero_();
+    }
+
+    internal void CopyFrom(GradientBuffer other)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        Values.copy_(other.Values);
+    }
 
     /// <summary>Adds <paramref name="other"/>, element by element: one inner node of the reduction tree.</summary>
     public void Add(GradientBuffer other)
@@ -29,6 +50,12 @@ public sealed class GradientBuffer : IDisposable
         var host = Values.narrow(0, offset, destination.Length).cpu();
         MemoryMarshal.Cast<byte, float>(host.bytes).CopyTo(destination);
     }
+
+    /// <summary>
+    /// Its values as they lie in host memory, for readers that may outlast the replica; null where they are a GPU's. It must be
+    /// neither written nor returned before the loan has ended.
+    /// </summary>
+    public GradientLoan? TryLend() => _place == DeviceType.CPU ? new GradientLoan(this) : null;
 
     public void Dispose() => Values.Dispose();
 }

@@ -15,6 +15,14 @@ public static class NativeLibraries
     /// <exception cref="DllNotFoundException">A library is missing or does not load; the message names it.</exception>
     public static void EnsureLoaded() => _ = Loaded.Value;
 
+    /// <summary>An exported symbol of one of the libraries.</summary>
+    internal static bool TryFindSymbol(string library, string symbol, out nint address)
+    {
+        EnsureLoaded();
+        address = 0;
+        return Find(library) is { } path && NativeLibrary.TryGetExport(NativeLibrary.Load(path), symbol, out address);
+    }
+
     private static bool Load()
     {
         // In the order of their dependencies: each finds the ones before it already in the process, by name.

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Genomics;
 using TorchSharp;
@@ -21,9 +22,11 @@ public sealed class Replica : IDisposable
     private readonly Device _device;
     private readonly PadTokens _padTokens;
     private readonly List<GradientBuffer> _gradients = [];
-    private readonly Stack<GradientBuffer> _idleGradients = new();
+    private readonly ConcurrentStack<GradientBuffer> _idleGradients = new();
+    private readonly ConcurrentStack<GradientBuffer> _idleHostGradients = new();
     private readonly Tensor? _microBatchGradient;
     private GradientBuffer? _current;
+    private bool _isMicroBatchGradientDirty;
 
     /// <param name="config">The architecture.</param>
     /// <param name="deviceName"><c>cpu</c> or <c>cuda:N</c>.</param>
@@ -47,6 +50,10 @@ public sealed class Replica : IDisposable
     /// <summary>Overwrites parameters <paramref name="offset"/>….</summary>
     public void WriteParameters(long offset, ReadOnlySpan<float> values) => _parameters.Write(offset, values);
 
+    /// <summary>The parameters where they lie, when they are fp32 values in host memory; null otherwise.</summary>
+    public HostParameters? TryShareParameters() =>
+        _device.type == DeviceType.CPU && _parameters.ElementType == ScalarType.Float32 ? new HostParameters(_parameters) : null;
+
     /// <summary>A gradient of zeros, to accumulate into. Give it back with <see cref="Return"/>.</summary>
     public GradientBuffer RentGradient()
     {
@@ -56,13 +63,27 @@ public sealed class Replica : IDisposable
             return idle;
         }
 
-        var made = new GradientBuffer(_parameters.Count, _device);
-        _gradients.Add(made);
-        return made;
+        return Made(_device);
     }
 
-    /// <summary>Takes back a gradient that <see cref="RentGradient"/> gave.</summary>
-    public void Return(GradientBuffer gradient) => _idleGradients.Push(gradient);
+    /// <summary>
+    /// A gradient in host memory, where it can be added to another device's: on the CPU the same one, from a GPU a copy, for
+    /// which <paramref name="gradient"/> is given back. fp32 addition gives the same bits on both.
+    /// </summary>
+    public GradientBuffer ToHost(GradientBuffer gradient)
+    {
+        if (_device.type == DeviceType.CPU) return gradient;
+        var host = _idleHostGradients.TryPop(out var idle) ? idle : Made(CPU);
+        host.CopyFrom(gradient);
+        Return(gradient);
+        return host;
+    }
+
+    /// <summary>Takes back a gradient that <see cref="RentGradient"/> gave, on any thread.</summary>
+    public void Return(GradientBuffer gradient) => (gradient.IsOn(_device) ? _idleGradients : _idleHostGradients).Push(gradient);
+
+    /// <summary>How many gradients are in others' hands.</summary>
+    public int GradientsOut => _gradients.Count - _idleGradients.Count - _idleHostGradients.Count;
 
     /// <summary>
     /// Forward and backward of one micro-batch: adds the gradient of (summed loss × <paramref name="lossFactor"/>) to
@@ -74,6 +95,9 @@ public sealed class Replica : IDisposable
         if (targets == 0) return default;
         Target(gradient);
         using var scope = NewDisposeScope();
+        // A backward that failed half-way may have left something.
+        if (_isMicroBatchGradientDirty) ClearMicroBatchGradient();
+        _isMicroBatchGradientDirty = _microBatchGradient is not null;
         var loss = Loss(batch);
         loss.mul(tensor(lossFactor, device: _device)).backward();
         if (_microBatchGradient is not null)
@@ -81,6 +105,7 @@ public sealed class Replica : IDisposable
             using var noGradient = no_grad();
             gradient.Values.add_(_microBatchGradient, LastingScalars.One);
             _microBatchGradient.zero_();
+            _isMicroBatchGradientDirty = false;
         }
 
         return new MicroBatchLoss(loss.item<float>(), targets);
@@ -105,6 +130,20 @@ public sealed class Replica : IDisposable
         var hidden = _model.HiddenStates(ids_BT, KeyMask(batch, real_BT));
         var logits = _model.Logits(hidden);
         return (hidden.to(ScalarType.Float32).cpu().data<float>().ToArray(), logits.to(ScalarType.Float32).cpu().data<float>().ToArray());
+    }
+
+    private void ClearMicroBatchGradient()
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        _microBatchGradient?.zero_();
+    }
+
+    private GradientBuffer Made(Device place)
+    {
+        var made = new GradientBuffer(_parameters.Count, place, this);
+        _gradients.Add(made);
+        return made;
     }
 
     private Tensor Loss(MicroBatch batch)
@@ -132,6 +171,8 @@ public sealed class Replica : IDisposable
     private void Target(GradientBuffer gradient)
     {
         if (ReferenceEquals(_current, gradient) || _microBatchGradient is not null) return;
+        // Until all of it is done, none of it is.
+        _current = null;
         _parameters.AccumulateInto(gradient.Values);
         _current = gradient;
     }

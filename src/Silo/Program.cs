@@ -1,3 +1,4 @@
+using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Devices;
 using GenSlmOrleans.Silo.Hosting;
 
@@ -19,12 +20,14 @@ builder.AddCluster(settings);
 builder.AddCompute(settings);
 builder.AddTelemetry();
 builder.AddHealth(settings);
+builder.AddReadiness();
 
 var app = builder.Build();
+SiloDevices devices;
 try
 {
     // Now, not at the first request: a silo without its devices must not come up.
-    app.Services.GetRequiredService<SiloDevices>();
+    devices = app.Services.GetRequiredService<SiloDevices>();
 }
 catch (ArgumentException exception)
 {
@@ -37,7 +40,10 @@ catch (Exception exception) when (exception is DllNotFoundException or TypeIniti
     return 1;
 }
 
-app.Services.GetRequiredService<ILogger<SiloSettings>>().Starting(settings.Name, settings.Address.ToString(), settings.SiloPort, settings.Deadlines);
+var log = app.Services.GetRequiredService<ILogger<SiloSettings>>();
+log.Starting(settings.Name, settings.Address.ToString(), settings.SiloPort, settings.Deadlines);
+if (devices.All.Count == 0) log.NoDevices();
+if (devices.Unclaimed is { } objection) log.DevicesUnclaimed(objection);
 app.MapTelemetry();
 app.MapHealth();
 var (started, drain) = (app.Lifetime.ApplicationStarted, app.Services.GetRequiredService<SiloDrain>());
@@ -45,15 +51,17 @@ try
 {
     if (settings.Redis is { } redis) await RedisConnection.AwaitAsync(redis, settings.Deadlines);
     await app.RunAsync();
-    return 0;
+    return Left();
 }
 catch (Exception) when (drain.IsDraining)
 {
     // Told to leave, it leaves, whether or not all of it stopped in time; what that was is in the log.
-    return 0;
+    return Left();
 }
 catch (Exception exception) when (!started.IsCancellationRequested)
 {
     await Console.Error.WriteLineAsync($"The silo did not start: {(exception as TimeoutException ?? exception.GetBaseException()).Message}");
     return 1;
 }
+
+int Left() => devices.IsPoisoned ? SiloExitCode.DevicePoisoned : 0;

@@ -6,6 +6,9 @@ namespace GenSlmOrleans.Training;
 /// <summary>Sums over blocks whose bits do not depend on the width of the processor's vectors.</summary>
 public static class BlockArithmetic
 {
+    /// <summary>What stays in a core's own cache while several things are done to it: 64 KiB. A multiple of every vector's width.</summary>
+    public const int PieceLength = 1 << 14;
+
     private const int Lanes = 8;
 
     /// <summary>Adds <paramref name="right"/> to <paramref name="left"/>, element by element: one inner node of the reduction tree.</summary>
@@ -19,18 +22,40 @@ public static class BlockArithmetic
         for (int i = end; i < left.Length; i++) left[i] += right[i];
     }
 
+    /// <summary>Writes the sum of <paramref name="left"/> and <paramref name="right"/>, element by element: one inner node of the reduction tree.</summary>
+    public static void Add(ReadOnlySpan<float> left, ReadOnlySpan<float> right, Span<float> sum)
+    {
+        left.CopyTo(sum);
+        AddInPlace(sum, right);
+    }
+
     /// <summary>
     /// The sum of the squares in double precision: element i goes to lane i mod 8, lanes add up in pairs. NaN or infinity in
     /// the block makes it NaN or infinite.
     /// </summary>
-    public static double SquaredNorm(ReadOnlySpan<float> block)
+    public static double SquaredNorm(ReadOnlySpan<float> block) => SquaredNorm(block, _ => { });
+
+    /// <summary>The same, and shows each piece of the block, in order, while it is in the cache.</summary>
+    public static double SquaredNorm(ReadOnlySpan<float> block, Action<ReadOnlySpan<float>> show)
     {
         Span<double> lanes = stackalloc double[Lanes];
-        int done = Vector512.IsHardwareAccelerated ? Squares512(block, lanes)
-            : Vector256.IsHardwareAccelerated ? Squares256(block, lanes)
-            : Vector128.IsHardwareAccelerated ? Squares128(block, lanes) : 0;
-        return Finish(block[done..], lanes);
+        lanes.Clear();
+        while (block.Length > PieceLength)
+        {
+            show(block[..PieceLength]);
+            AddSquares(block[..PieceLength], lanes);
+            block = block[PieceLength..];
+        }
+
+        show(block);
+        return Finish(block[AddSquares(block, lanes)..], lanes);
     }
+
+    // Of as many whole vectors as there are; returns how many elements that was.
+    private static int AddSquares(ReadOnlySpan<float> piece, Span<double> lanes) =>
+        Vector512.IsHardwareAccelerated ? Squares512(piece, lanes)
+        : Vector256.IsHardwareAccelerated ? Squares256(piece, lanes)
+        : Vector128.IsHardwareAccelerated ? Squares128(piece, lanes) : 0;
 
     /// <summary>The first element that is not a finite number; -1 when all are.</summary>
     public static int IndexOfNonFinite(ReadOnlySpan<float> block)
@@ -49,7 +74,7 @@ public static class BlockArithmetic
     internal static int Squares512(ReadOnlySpan<float> block, Span<double> lanes)
     {
         ref float start = ref MemoryMarshal.GetReference(block);
-        var sum = Vector512<double>.Zero;
+        var sum = Vector512.Create<double>(lanes);
         int end = block.Length - (block.Length % Vector512<float>.Count);
         for (nuint i = 0; i < (nuint)end; i += (nuint)Vector512<float>.Count)
         {
@@ -65,8 +90,8 @@ public static class BlockArithmetic
     internal static int Squares256(ReadOnlySpan<float> block, Span<double> lanes)
     {
         ref float start = ref MemoryMarshal.GetReference(block);
-        var low = Vector256<double>.Zero;
-        var high = Vector256<double>.Zero;
+        var low = Vector256.Create<double>(lanes);
+        var high = Vector256.Create<double>(lanes[4..]);
         int end = block.Length - (block.Length % Lanes);
         for (nuint i = 0; i < (nuint)end; i += Lanes)
         {
@@ -83,7 +108,7 @@ public static class BlockArithmetic
     internal static int Squares128(ReadOnlySpan<float> block, Span<double> lanes)
     {
         ref float start = ref MemoryMarshal.GetReference(block);
-        Vector128<double> a = default, b = default, c = default, d = default;
+        var (a, b, c, d) = (Vector128.Create<double>(lanes), Vector128.Create<double>(lanes[2..]), Vector128.Create<double>(lanes[4..]), Vector128.Create<double>(lanes[6..]));
         int end = block.Length - (block.Length % Lanes);
         for (nuint i = 0; i < (nuint)end; i += Lanes)
         {

@@ -61,6 +61,21 @@ public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuff
         return true;
     }
 
+    /// <summary>Whether a node's sum, if added now, would have to wait for a neighbour beside those that wait already.</summary>
+    public bool WouldWait(TreeNode node)
+    {
+        if (IsThere(node) || Below(node).Any()) return false;
+        for (; node != tree.Root; node = tree.Parent(node))
+            if (tree.Contains(tree.Sibling(node))) return !_held.ContainsKey(tree.Sibling(node));
+        return true;
+    }
+
+    /// <summary>Puts others in the place of the sums that are held.</summary>
+    public void Replace(Func<TBuffer, TBuffer> other)
+    {
+        foreach (var node in _held.Keys.ToArray()) _held[node] = other(_held[node]);
+    }
+
     /// <summary>Takes the whole sum out; the accumulator is empty again.</summary>
     /// <exception cref="InvalidOperationException">Shards are missing.</exception>
     public TBuffer TakeRoot() => _held.Remove(tree.Root, out var root) ? root : throw new InvalidOperationException("Not all shards have contributed.");
@@ -85,8 +100,13 @@ public sealed class ReductionAccumulator<TBuffer>(ReductionTree tree, Func<TBuff
 
     private void DropBelow(TreeNode node)
     {
-        var (first, end) = tree.Covers(node);
-        foreach (var below in _held.Keys.Where(known => tree.Covers(known) is var range && first <= range.First && range.End <= end).ToArray())
+        foreach (var below in Below(node).ToArray())
             if (_held.Remove(below, out var part)) discard?.Invoke(part);
+    }
+
+    private IEnumerable<TreeNode> Below(TreeNode node)
+    {
+        var (first, end) = tree.Covers(node);
+        return _held.Keys.Where(known => tree.Covers(known) is var range && first <= range.First && range.End <= end);
     }
 }

@@ -57,4 +57,22 @@ public sealed class ReductionTree
 
         return nodes.ToImmutable();
     }
+
+    /// <summary>
+    /// How many sums wait for their neighbours at most, in whichever order they arrive, when each of some ranges of shards,
+    /// in order and all of them together, is added up by itself as far as it holds whole subtrees.
+    /// </summary>
+    public int MostWaiting(IReadOnlyList<(int First, int End)> ranges) => MostWaiting(Root, ranges).Count;
+
+    private (int Count, bool IsOne) MostWaiting(TreeNode node, IReadOnlyList<(int First, int End)> ranges)
+    {
+        var (first, end) = Covers(node);
+        if (ranges.Any(range => range.First <= first && end <= range.End)) return (1, true);
+        TreeNode left = new(node.Level - 1, 2 * node.Index), right = Sibling(left);
+        var whole = MostWaiting(left, ranges);
+        if (!Contains(right)) return whole;
+        var other = MostWaiting(right, ranges);
+        // Of two that come as one piece each, the second is added to the first.
+        return (whole.IsOne && other.IsOne ? 1 : whole.Count + other.Count, false);
+    }
 }

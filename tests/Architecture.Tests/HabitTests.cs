@@ -92,7 +92,7 @@ public sealed partial class HabitTests
     [GeneratedRegex("TODO|FIXME|HACK|NotImplementedException", RegexOptions.None, 1000)]
     private static partial Regex UndoneWords();
 
-    [GeneratedRegex(@"\.Result\b|\.Wait\(\)|GetAwaiter\(\)\.GetResult|Thread\.Sleep", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\.Result\b|\.Wait\(\)|GetAwaiter\(\)\.GetResult|Thread\.Sleep|Task\.Run\(|Parallel\.", RegexOptions.None, 1000)]
     private static partial Regex BlockingCalls();
 
     [GeneratedRegex(@"Thread\.Sleep|Task\.Delay", RegexOptions.None, 1000)]

@@ -165,11 +165,12 @@ public sealed class BadInputTests
     [InlineData("weights", "diff", "--help")]
     [InlineData("data", "--help")]
     [InlineData("data", "inspect", "--help")]
-    public async Task Help_begins_with_an_example(params string[] arguments)
+    public async Task Help_begins_with_an_example_and_shows_the_name_that_users_type(params string[] arguments)
     {
         var (exitCode, output, errors) = await CapturedConsole.RunAsync(arguments);
         Assert.Equal((0, ""), (exitCode, errors));
         Assert.StartsWith("Description:\n  Example: genslm ", output.Replace("\r", ""));
+        Assert.Contains($"Usage:\n  {string.Join(' ', ["genslm", .. arguments[..^1]])} ", output.Replace("\r", ""));
     }
 
     private static async Task AssertRefusedAsync(TemporaryFolder folder, string expected, params string[] arguments)

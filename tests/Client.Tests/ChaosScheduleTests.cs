@@ -15,7 +15,7 @@ public sealed class ChaosScheduleTests
         for (int run = 1; run <= 20; run++)
             Assert.Equal(FaultSchedule.Create(7, run, AllKinds, Steps, 3), FaultSchedule.Create(7, run, AllKinds, Steps, 3));
         Assert.Equal(
-            ["drain worker at step 3 during before-apply; join at step 17 during commit", "kill worker at step 11 during record"],
+            ["join at step 3 during push; redis at step 17 during commit", "pause worker at step 11 during apply"],
             Enumerable.Range(1, 2).Select(run => string.Join("; ", FaultSchedule.Create(1, run, AllKinds, Steps, 3))));
         Assert.Equal(40, Enumerable.Range(1, 20).SelectMany(run => new[] { Text(1, run), Text(2, run) }).Distinct().Count());
     }
@@ -41,6 +41,21 @@ public sealed class ChaosScheduleTests
     }
 
     [Fact]
+    public void Every_kind_is_drawn_unless_others_are_asked_for()
+    {
+        Assert.Equal(
+            ["kill", "pause", "drain", "join", "slow", "redis", "cluster", "disk", "slow-disk", "partition", "hang", "flip"], FaultSchedule.Drawn.Select(kind => Fault.Of(kind).ToString().Split(' ')[0]));
+        Assert.All(Enumerable.Range(1, 30).SelectMany(run => FaultSchedule.Create(5, run, [FaultKind.Hang], Steps, 3)), fault => Assert.Equal((FaultKind.Hang, FaultPhase.Any), (fault.Kind, fault.Phase)));
+    }
+
+    [Theory]
+    [InlineData(3, 1)]
+    [InlineData(8, 2)]
+    [InlineData(12, 3)]
+    public void A_run_of_few_steps_has_few_faults(long steps, int most) =>
+        Assert.Equal(most, Enumerable.Range(1, 100).Max(run => FaultSchedule.Create(5, run, AllKinds, steps, 3).Length));
+
+    [Fact]
     public void A_fault_is_read_as_it_is_written()
     {
         Assert.All(Enumerable.Range(1, 200).SelectMany(run => FaultSchedule.Create(9, run, AllKinds, Steps, 3)), fault => Assert.Equal(fault, Fault.Parse(fault.ToString())));
@@ -56,6 +71,8 @@ public sealed class ChaosScheduleTests
     [InlineData("kill dirver", "the fault's target is 'dirver'", "Did you mean driver?")]
     [InlineData("kill driver during pull", "the fault's phase is 'pull'", "Did you mean push?")]
     [InlineData("kill driver at step 0", "at step 0", "at least 1")]
+    [InlineData("hang driver during push", "has a phase", "a hang is always at kernel")]
+    [InlineData("partition at step 3", "names no silo", "such as")]
     [InlineData("kill driver soon!", "is not a fault", "such as 'kill driver")]
     public void What_is_no_fault_is_refused_with_a_sentence(string text, params string[] expected)
     {

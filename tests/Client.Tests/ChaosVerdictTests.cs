@@ -40,6 +40,54 @@ public sealed class ChaosVerdictTests
     }
 
     [Fact]
+    public void A_kind_of_fault_is_reported_with_what_it_took_beyond_the_step_that_it_struck()
+    {
+        var strike = new Strike(Fault.Kill(silo: 1), ["silo-1"], Noon, 4, HitDriver: false, Aimed: true);
+        var report = KindReport.Of(FaultKind.Kill, [(strike, new Recovery(1, 1, 3), 2), (strike, new Recovery(1, 1, 9), 4), (strike, new Recovery(null, null, null), null)]);
+        Assert.Equal((3, new Spread(2, 6, 9), new Spread(2, 3, 5)), (report.Strikes, report.Applied, report.BeyondStep));
+    }
+
+    [Fact]
+    public void What_a_step_takes_undisturbed_leaves_out_the_steps_around_a_strike()
+    {
+        RunEvent Step(double seconds) => new(1, RunEventKind.Step, 3, "", null, Noon.AddSeconds(seconds));
+        RunEvent[] events = [Step(-4), Step(-3), Step(-2), Step(-1), Step(7), Step(8.5), Step(9.5)];
+        var strike = new Strike(Fault.Kill(silo: 1), ["silo-1"], Noon, 4, HitDriver: false, Aimed: true);
+        Assert.Equal(1, Recovery.UndisturbedStep([strike], events));
+        Assert.Null(Recovery.UndisturbedStep([strike], events.Skip(3).Take(2)));
+    }
+
+    [Theory]
+    [InlineData(RunState.Completed, "", false, "the run did not stop")]
+    [InlineData(RunState.Failed, "Step 3: shard 2 of silo-1/cpu is not the same twice", true, "an exported file")]
+    [InlineData(RunState.Failed, "Step 3: shard 2 is not the same twice", false, "names neither or one")]
+    [InlineData(RunState.Failed, "The copies differ on silo-1", false, "names neither or one")]
+    [InlineData(RunState.Failed, "Step 3: shard 2 of silo-1/cpu is not the same twice", false, null)]
+    public void A_flipped_bit_has_to_stop_the_run_before_it_exports_and_to_be_told_with_shard_and_silo(RunState state, string sentence, bool exported, string? expected)
+    {
+        var objection = FlippedBit.Objection(new RunStatus { State = state, Failure = new RunFailure(BadInput: false, sentence) }, "silo-1", exported);
+        if (expected is null) Assert.Null(objection);
+        else Assert.Contains(expected, objection);
+    }
+
+    [Fact]
+    public void A_run_that_ends_after_another_step_than_the_undisturbed_one_is_objected_to()
+    {
+        using var folder = new TemporaryFolder();
+        var status = new RunStatus { State = RunState.Completed, Step = 9, TotalSteps = 20, WeightsSha256 = "a" };
+        Assert.Contains("it ended after step 9; undisturbed it ends after step 8", Verdict.Of(status, [], folder.File(""), new Expectation("a", 8), []));
+    }
+
+    [Fact]
+    public void Faults_last_as_long_as_steps_do_and_hang_longer_than_a_device_may_be_without_progress()
+    {
+        var tiny = FaultPace.Of(Undisturbed(1000), TimeSpan.FromSeconds(2));
+        Assert.Equal((30, 6, 75, 10), (tiny.Phase.TotalSeconds, tiny.Slow.TotalSeconds, tiny.Hang.TotalSeconds, tiny.LastStep));
+        var large = FaultPace.Of(Undisturbed(20) with { Status = new RunStatus { Step = 10, Seconds = 200 } }, TimeSpan.FromSeconds(2));
+        Assert.Equal((600, 120, 750), (large.Phase.TotalSeconds, large.Slow.TotalSeconds, large.Hang.TotalSeconds));
+    }
+
+    [Fact]
     public void The_shares_of_device_time_add_up_to_all_of_it()
     {
         Recovery[] recoveries = [new(0.5, 0.7, 2), new(null, null, null)];
@@ -89,5 +137,5 @@ public sealed class ChaosVerdictTests
     }
 
     private static ChaosOutcome Undisturbed(double microBatches) => new(
-        0, [], ImmutableArray<(Strike, Recovery)>.Empty, new RunStatus { TotalSteps = 10, Seconds = 10 }, [], "", 12, microBatches, new Goodput(0, 0, 0, 0, 0, 0));
+        0, new RunSpec(), [], ImmutableArray<(Strike, Recovery)>.Empty, new RunStatus { Step = 10, TotalSteps = 10, Seconds = 10 }, [], "", 12, microBatches, new Goodput(0, 0, 0, 0, 0, 0));
 }

@@ -56,7 +56,11 @@ public sealed class FakeRun
 
     public static FakeRun? Find(string id) => Runs.GetValueOrDefault(id);
 
-    public static void Clear() => Runs.Clear();
+    public static void Clear()
+    {
+        foreach (var run in Runs.Values) run.Speak();
+        Runs.Clear();
+    }
 
     public required RunSubmission Submission { get; set; }
 
@@ -68,6 +72,19 @@ public sealed class FakeRun
 
     /// <summary>What the next calls for its status fail with.</summary>
     public Queue<Exception> Failures { get; } = [];
+
+    /// <summary>What it answers while it is silent, which is when that is over; null: it answers.</summary>
+    public TaskCompletionSource<RunStatus>? Silence { get; private set; }
+
+    /// <summary>It takes questions and does not answer them.</summary>
+    public void FallSilent() => Silence = new TaskCompletionSource<RunStatus>(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Speak()
+    {
+        var silence = Silence;
+        Silence = null;
+        silence?.TrySetResult(Status);
+    }
 
     /// <summary>What it becomes after each answer.</summary>
     public Func<RunStatus, RunStatus> After { get; set; } = status => status;
@@ -115,6 +132,8 @@ internal sealed class FakeRunGrain : Grain, ITrainingRunGrain
 
     public Task ResumeAsync() => TellAsync("resume", RunState.Completed);
 
+    public Task ResumeOnOtherDevicesAsync() => TellAsync("resume on other devices", RunState.Completed);
+
     public Task CancelAsync() => TellAsync("cancel", RunState.Cancelled);
 
     public Task<ExportReport> ExportAsync() => Task.FromResult(FakeRun.Find(Id)!.Status.BestCheckpoint.Length == 0
@@ -126,6 +145,7 @@ internal sealed class FakeRunGrain : Grain, ITrainingRunGrain
     public Task<RunStatus> GetStatusAsync(long afterSequence)
     {
         if (FakeRun.Find(Id) is not { } run) return Task.FromResult(new RunStatus { RunId = Id });
+        if (run.Silence is { } silence) return silence.Task;
         if (run.Failures.TryDequeue(out var failure)) throw failure;
         var status = run.Status with { Events = [.. run.Status.Events.Where(happened => happened.Sequence > afterSequence)] };
         run.Status = run.After(run.Status);

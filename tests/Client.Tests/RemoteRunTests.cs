@@ -136,6 +136,14 @@ public sealed class RemoteRunTests : IClassFixture<ClusterOfFakes>, IDisposable
     }
 
     [Fact]
+    public async Task The_time_to_wait_holds_also_while_the_run_does_not_answer()
+    {
+        FakeRun.Add("flu", RunState.Running).FallSilent();
+        var (exitCode, _, errors) = await RunAsync("wait", "flu", "--for", "completed", "--timeout", "0.3s");
+        Assert.Equal((4, "the cluster has not answered for flu; the time to wait for 'completed' is up\n"), (exitCode, errors));
+    }
+
+    [Fact]
     public async Task Waiting_for_what_there_is_not_is_refused()
     {
         await AssertRefusedAsync("for is 'complete'; expected one of completed, paused, running, waiting, cancelled, failed, step=N. Did you mean completed?", "wait", "flu", "--for", "complete");
@@ -158,6 +166,17 @@ public sealed class RemoteRunTests : IClassFixture<ClusterOfFakes>, IDisposable
         Assert.Equal(["pause", "resume", "cancel"], run.Told);
         Assert.Contains("cancelled already", (await RunAsync("cancel", "flu")).Errors);
         await AssertRefusedAsync("The run flu was cancelled, for good;", "resume", "flu");
+    }
+
+    [Fact]
+    public async Task A_run_is_resumed_on_another_kind_of_device_only_when_that_is_said()
+    {
+        var run = FakeRun.Add("flu", RunState.Paused);
+        Assert.Equal(0, (await RunAsync("resume", "flu", "--detach")).ExitCode);
+        run.Becomes(RunState.Paused);
+        Assert.Equal(0, (await RunAsync("resume", "flu", "--accept-other-device", "--detach")).ExitCode);
+        Assert.Equal(["resume", "resume on other devices"], run.Told);
+        Assert.Contains("--accept-other-device", (await CapturedConsole.RunAsync("resume", "--help")).Output);
     }
 
     [Theory]

@@ -69,6 +69,15 @@ public sealed class RunFileSchemaTests
     [InlineData("shuffle: perhaps")]
     [InlineData("weights: null")]
     [InlineData("resolved: 5")]
+    [InlineData("batchSize: 65537")]
+    [InlineData("shards: 65537")]
+    [InlineData("accumulationSteps: 65537")]
+    [InlineData("epochs: 1000001")]
+    [InlineData("threads: 1000000000")]
+    [InlineData("maxSteps: 1000000000001")]
+    [InlineData("checkpointName: ..")]
+    [InlineData("checkpointName: a b")]
+    [InlineData("checkpointName: ''")]
     public async Task What_the_reader_refuses_the_schema_refuses(string line)
     {
         using var folder = new TemporaryFolder();
@@ -96,6 +105,10 @@ public sealed class RunFileSchemaTests
     [InlineData("gradientClip: 0")]
     [InlineData("valFraction: 0")]
     [InlineData("learningRate: 5e-5")]
+    [InlineData("shards: 65536")]
+    [InlineData("threads: 1024")]
+    [InlineData("priority: -2147483648")]
+    [InlineData("checkpointName: flu_2.b-3")]
     [InlineData("resume: true")]
     [InlineData("$schema: docs/run.schema.json")]
     public async Task What_the_reader_takes_the_schema_takes(string line)

@@ -24,13 +24,37 @@ public sealed class RunSpecTests
         { Sound with { WarmupSteps = 5, Schedule = LearningRateScheduleKind.Plateau }, "warmupSteps is 5, which the schedule has no use for; take schedule linear or cosine." },
         { Sound with { KeepBest = -2 }, "keepBest is -2; it must be at least 1, or -1 for all." },
         { Sound with { EarlyStoppingPatience = -1 }, "earlyStoppingPatience is -1; it must be at least 0." },
-        { Sound with { CheckpointName = "" }, "checkpointName is ''; it must be a file name that does not begin with a dot." },
-        { Sound with { CheckpointName = ".hidden" }, "checkpointName is '.hidden'; it must be a file name that does not begin with a dot." },
-        { Sound with { CheckpointName = @"a\b" }, @"checkpointName is 'a\b'; it must be a file name that does not begin with a dot." },
+        { Sound with { CheckpointName = "" }, "checkpointName is ''; it must be 1 to 100 letters, digits, '.', '_' and '-', the first not a dot." },
+        { Sound with { CheckpointName = ".hidden" }, "checkpointName is '.hidden'; it must be 1 to 100 letters, digits, '.', '_' and '-', the first not a dot." },
+        { Sound with { CheckpointName = @"a\b" }, @"checkpointName is 'a\b'; it must be 1 to 100 letters, digits, '.', '_' and '-', the first not a dot." },
+    };
+
+    public static TheoryData<RunSpec, string> BoundlessSpecs => new()
+    {
+        { Sound with { BatchSize = 65_537 }, "batchSize is 65537; it must be at most 65536." },
+        { Sound with { Shards = int.MaxValue }, "shards is 2147483647; it must be at most 65536." },
+        { Sound with { AccumulationSteps = 65_537 }, "accumulationSteps is 65537; it must be at most 65536." },
+        { Sound with { Epochs = int.MaxValue }, "epochs is 2147483647; it must be at most 1000000." },
+        { Sound with { MaxSteps = long.MaxValue }, "maxSteps is 9223372036854775807; it must be at most 1000000000000." },
+        { Sound with { Threads = 1_000_000_000 }, "threads is 1000000000; it must be at most 1024." },
+        { Sound with { MaxDevices = int.MaxValue }, "maxDevices is 2147483647; it must be at most 65536." },
+        { Sound with { SeqLength = (1 << 24) + 1 }, "seqLength is 16777217; it must be at most 16777216." },
+        { Sound with { Shards = 65_536, BatchSize = 65_536 }, "shards × batchSize × accumulationSteps is 42949672960 records a step; it must be at most 2147483647." },
+        { Sound with { BatchSize = 65_536, SeqLength = 1 << 20 }, "A micro-batch of batchSize 65536 and sequences of 1048576 tokens has 68719476736 tokens; it must have at most 134217728." },
+        { Sound with { Data = null! }, "data is null; it must be a text, which may be empty." },
+        { Sound with { KeyPrefix = null! }, "keyPrefix is null; it must be a text, which may be empty." },
+        { Sound with { Weights = "a\0b" }, "weights has the control character U+0000 at letter 2; it must have none." },
+        { Sound with { Output = "a\nb" }, "output has the control character U+000A at letter 2; it must have none." },
+        { Sound with { Data = "a\n\tb" }, "data has the control character U+0009 at letter 3; it must have none." },
+        { Sound with { Model = "x" + (char)0xD800 }, "model has half a character at letter 2; it must be Unicode." },
+        { Sound with { Data = new string('a', 4_097) }, "data has a path of 4097 letters; it must have at most 4096." },
+        { Sound with { ValEvery = new string('1', 101) }, "valEvery has 101 letters; it must have at most 100." },
+        { Sound with { Schedule = (LearningRateScheduleKind)7 }, "schedule is 7, which is none of its values." },
     };
 
     [Theory]
     [MemberData(nameof(UnsoundSpecs))]
+    [MemberData(nameof(BoundlessSpecs))]
     public void An_unsound_value_has_its_whole_sentence(RunSpec spec, string sentence) => Assert.Equal([sentence], spec.Validate());
 
     [Fact]

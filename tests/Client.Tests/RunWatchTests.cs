@@ -12,6 +12,10 @@ public sealed class RunWatchTests : IDisposable
     private readonly StringWriter _lines = new();
     private readonly TaskCompletionSource[] _ends = [new(), new()];
 
+    private static PatientCall Patient { get; } = Calls(new CallTiming());
+
+    private static PatientCall Calls(CallTiming timing) => new(new ClusterPresence(_ => Task.FromResult(new Sight(true, "silo-0 is running")), TimeSpan.Zero), _ => { }, timing);
+
     private SiloEnd[] Silos => [.. _ends.Select((end, i) => new SiloEnd($"silo-{i}", end.Task, () => $"exit code 137; its log is log-{i}\n  the last line of {i}"))];
 
     public void Dispose() => _lines.Dispose();
@@ -45,9 +49,10 @@ public sealed class RunWatchTests : IDisposable
         Assert.Contains("no longer knows the run", (await Assert.ThrowsAsync<ClusterException>(() => FollowAsync(new ScriptedRun(_ => new RunStatus()), []))).Message);
 
     [Fact]
-    public async Task Patience_has_an_end()
+    public async Task Patience_has_an_end_when_nothing_is_left_of_the_cluster()
     {
-        var watch = new RunWatch(new ScriptedRun(_ => throw new SiloUnavailableException("silo-0 is gone\nand more")), new PlainProgress(_lines)) { Patience = TimeSpan.Zero };
+        var gone = new PatientCall(new ClusterPresence(_ => Task.FromResult(new Sight(false, "nothing")), TimeSpan.Zero), _ => { });
+        var watch = new RunWatch(new ScriptedRun(_ => throw new SiloUnavailableException("silo-0 is gone\nand more")), gone, new PlainProgress(_lines));
         var exception = await Assert.ThrowsAsync<ClusterException>(() => watch.FollowAsync(_ => false, pauseAsked: null, CancellationToken.None));
         Assert.Equal("The cluster does not answer: silo-0 is gone", exception.Message);
     }
@@ -56,10 +61,33 @@ public sealed class RunWatchTests : IDisposable
     public async Task A_run_that_is_to_pause_is_followed_until_it_has()
     {
         var run = new ScriptedRun(asked => new RunStatus { State = asked < 2 ? RunState.Pausing : RunState.Paused });
-        var watch = new RunWatch(run, new PlainProgress(_lines));
+        var watch = new RunWatch(run, Patient, new PlainProgress(_lines));
         Assert.Equal(RunState.Paused, (await watch.FollowAsync(_ => false, Task.CompletedTask, CancellationToken.None)).State);
         Assert.Equal(1, run.Pauses);
         Assert.Equal("stopping at the next step boundary; press Ctrl-C again to stop at once\n", _lines.ToString());
+    }
+
+    [Fact]
+    public async Task A_run_that_does_not_answer_is_asked_to_pause_at_once()
+    {
+        var asked = new TaskCompletionSource();
+        var run = new ScriptedRun(attempt =>
+        {
+            if (attempt == 2) asked.SetResult();
+            // It hears no question but that.
+            return attempt < 4 ? null : new RunStatus { State = RunState.Paused };
+        });
+        var calls = Calls(new CallTiming { AttemptLimit = TimeSpan.FromMilliseconds(50), RetryInterval = TimeSpan.FromMilliseconds(1), Silence = TimeSpan.Zero });
+        var watch = new RunWatch(run, calls, new PlainProgress(_lines));
+        Assert.Equal(RunState.Paused, (await watch.FollowAsync(_ => false, asked.Task, CancellationToken.None)).State);
+        Assert.Equal(1, run.Pauses);
+        Assert.Equal(
+            [
+                "waiting for the cluster, which does not answer; silo-0 is running",
+                "stopping at the next step boundary; press Ctrl-C again to stop at once",
+                "the cluster answers again",
+            ],
+            _lines.ToString().TrimEnd('\n').Split('\n'));
     }
 
     [Fact]
@@ -71,7 +99,7 @@ public sealed class RunWatchTests : IDisposable
             if (asked == 2) detached.CancelAfter(TimeSpan.FromMilliseconds(1));
             return new RunStatus { State = RunState.Running };
         });
-        var watch = new RunWatch(run, new PlainProgress(_lines));
+        var watch = new RunWatch(run, Patient, new PlainProgress(_lines));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => watch.FollowAsync(_ => false, pauseAsked: null, detached.Token));
         Assert.Equal((0, ""), (run.Pauses, _lines.ToString()));
     }
@@ -84,7 +112,7 @@ public sealed class RunWatchTests : IDisposable
     }
 
     private Task<RunStatus> FollowAsync(ITrainingRunGrain run, SiloEnd[] silos) =>
-        new RunWatch(run, new PlainProgress(_lines)) { Silos = new SiloEnds(silos) }.FollowAsync(_ => false, pauseAsked: null, CancellationToken.None);
+        new RunWatch(run, Patient, new PlainProgress(_lines)) { Silos = new SiloEnds(silos) }.FollowAsync(_ => false, pauseAsked: null, CancellationToken.None);
 
     private sealed class ScriptedRun(Func<int, RunStatus?> answer) : ITrainingRunGrain
     {
@@ -103,6 +131,8 @@ public sealed class RunWatchTests : IDisposable
         public Task StartAsync(RunSubmission submission) => throw new NotSupportedException();
 
         public Task ResumeAsync() => throw new NotSupportedException();
+
+        public Task ResumeOnOtherDevicesAsync() => throw new NotSupportedException();
 
         public Task CancelAsync() => throw new NotSupportedException();
 

@@ -64,6 +64,24 @@ public sealed class ElasticTests
         Assert.Equal((0, 0), (summary.GetProperty("repeatedMicroBatches").GetInt32(), summary.GetProperty("replayedSteps").GetInt32()));
     }
 
+    /// <summary>Each of the settings is false or 0, and the run grain is on one of the two: the next driver has them from the store.</summary>
+    [Theory]
+    [InlineData("silo-0")]
+    [InlineData("silo-1")]
+    public async Task A_silo_killed_with_minus_9_leaves_a_run_the_settings_that_are_off(string name)
+    {
+        using var folder = new TemporaryFolder();
+        string[] off = ["--shuffle", "false", "--val-fraction", "0", "--seed", "0"];
+        using var console = GenSlmConsole.Start([.. Arguments(folder.File("run"), silos: 2), .. off]);
+        await console.LineAsync("step 4/");
+        GenSlmConsole.Signal(console.Silo(name), "KILL");
+        var result = await console.EndAsync();
+        Assert.True(result.ExitCode == 0, $"exit code {result.ExitCode}\n{result.Errors}");
+        using var alone = GenSlmConsole.Start([.. Arguments(folder.File("alone"), silos: 1), .. off]);
+        var undisturbed = await alone.EndAsync();
+        Assert.Equal(Text(undisturbed.Json, "weightsSha256"), Text(result.Json, "weightsSha256"));
+    }
+
     private static async Task<JsonElement> EndsAsUndisturbedAsync(GenSlmConsole console, string output)
     {
         var result = await console.EndAsync();

@@ -149,7 +149,7 @@ internal sealed class GenSlmConsole : IDisposable
         return start;
     }
 
-    private static string Program(string project)
+    public static string Program(string project)
     {
         var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
         return Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", project, configuration, $"GenSlmOrleans.{project}.dll"));

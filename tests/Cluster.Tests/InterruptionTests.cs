@@ -88,7 +88,36 @@ public sealed class InterruptionTests
         GenSlmConsole.Signal(second.Silos().Single(), "KILL");
         var result = await second.EndAsync();
         Assert.Equal(3, result.ExitCode);
-        Assert.Contains("A silo ended unexpectedly: exit code 137", result.Errors);
+        // Nothing of its log is quoted, for nothing in it tells why.
+        Assert.Matches(@"A silo ended unexpectedly: exit code 137 \(killed, by somebody or for want of memory\); its log is \S+\n$", result.Errors);
+    }
+
+    [Fact]
+    public async Task A_console_waits_for_a_silo_that_is_halted_for_as_long_as_it_is_there_and_says_so()
+    {
+        using var folder = new TemporaryFolder();
+        using var console = GenSlmConsole.Start("train", GenSlmConsole.Sample, "--max-steps", "40", "--batch-size", "1", "--accumulation-steps", "1", "--threads", "1", "--output", folder.File("run"), "--json");
+        await console.LineAsync("step 1/");
+        int silo = console.Silos().Single();
+        GenSlmConsole.Signal(silo, "STOP");
+        await console.LineAsync("waiting for the cluster, which does not answer; silo-0 is running");
+        GenSlmConsole.Signal(silo, "CONT");
+        var result = await console.EndAsync();
+        Assert.True(result.ExitCode == 0, $"exit code {result.ExitCode}\n{result.Errors}");
+        Assert.Single(result.Errors.Split('\n'), line => line.StartsWith("waiting for the cluster", StringComparison.Ordinal));
+        Assert.Contains("the cluster answers again", result.Errors);
+    }
+
+    [Fact]
+    public async Task A_run_that_has_not_begun_is_given_up_at_the_first_signal()
+    {
+        using var folder = new TemporaryFolder();
+        using var console = GenSlmConsole.StartInGroup("train", GenSlmConsole.Sample, "--output", folder.File("run"), "--silos", "3");
+        while (console.Silos().Length == 0) await Task.Yield();
+        console.PressControlC();
+        var result = await console.EndAsync();
+        Assert.Equal((130, "Stopped before the run began; the same command begins it.\n"), (result.ExitCode, result.Errors));
+        await AssertGoneAsync(console.Silos());
     }
 
     private static void AssertSameRun(JsonElement expected, JsonElement found, TemporaryFolder folder)

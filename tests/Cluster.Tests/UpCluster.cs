@@ -62,14 +62,16 @@ internal sealed class UpCluster : IAsyncDisposable
     public int Garnet => State().GetProperty("garnet").GetProperty("id").GetInt32();
 
     /// <summary>Sends Redis a command and returns the first line of its answer.</summary>
-    public async Task<string> RedisAsync(string command)
+    public Task<string> RedisAsync(string command) => RedisAsync(command.Split(' '));
+
+    /// <summary>The same with words that hold spaces.</summary>
+    public async Task<string> RedisAsync(params string[] words)
     {
         var address = State().GetProperty("redis").GetString()!.Split(':');
         using var connection = new TcpClient();
         await connection.ConnectAsync(address[0], int.Parse(address[1]));
         await using var stream = connection.GetStream();
-        var words = command.Split(' ');
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"*{words.Length}\r\n{string.Concat(words.Select(word => $"${word.Length}\r\n{word}\r\n"))}"));
+        await stream.WriteAsync(Encoding.UTF8.GetBytes($"*{words.Length}\r\n{string.Concat(words.Select(word => $"${Encoding.UTF8.GetByteCount(word)}\r\n{word}\r\n"))}"));
         using var reader = new StreamReader(stream);
         using var deadline = new CancellationTokenSource(Deadline);
         var line = await reader.ReadLineAsync(deadline.Token) ?? "";

@@ -23,7 +23,7 @@ public sealed class SettingsTests
         var settings = Settings(overlay);
         var ports = Overlay.Render(overlay).Silo.Ports.ToDictionary(port => port.Name, port => port.ContainerPort, StringComparer.Ordinal);
         Assert.Equal(
-            new Dictionary<string, int>(StringComparer.Ordinal) { ["silo"] = settings.SiloPort, ["gateway"] = settings.GatewayPort, ["http"] = settings.HttpPort },
+            new Dictionary<string, int>(StringComparer.Ordinal) { ["silo"] = settings.SiloPort, ["tensors"] = settings.TensorPort, ["gateway"] = settings.GatewayPort, ["http"] = settings.HttpPort },
             ports);
     }
 

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace GenSlmOrleans.Fuzzing;
 
 /// <summary>Time that the calling thread has computed; on systems other than Linux, time that has passed.</summary>
-internal static partial class ThreadClock
+public static partial class ThreadClock
 {
     // CLOCK_THREAD_CPUTIME_ID of Linux' time.h: other work on a shared machine does not count.
     private const int ThreadProcessorTime = 3;

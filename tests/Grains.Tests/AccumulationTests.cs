@@ -31,7 +31,7 @@ public sealed class AccumulationTests
         var spec = new RunSpec { Data = "data.fasta", Shards = shards, AccumulationSteps = AccumulationSteps, ValFraction = 0 };
         var plan = new RunPlan(spec, ModelPresets.Find("tiny")! with { InitializerRange = 0.2 }, store.Sets);
         using var device = new ComputeDevice("cpu", TimeProvider.System);
-        await using var replica = await RunReplica.CreateAsync("run", device, plan, store);
+        await using var replica = await RunReplica.CreateAsync("run", "silo", device, plan, store);
         var parameters = Block.Rent(0, plan.Layout.BlockSize(0));
         ParameterInitialization.Fill(plan.Config, 3, 0, parameters.Values);
         await replica.WriteAsync(parameters, 0);
@@ -53,7 +53,7 @@ public sealed class AccumulationTests
 
     private static async Task<double[]> WindowAsync(RunReplica replica, RunPlan plan, StepPosition position)
     {
-        var sums = new ReductionAccumulator<GradientBuffer>(plan.Tree, replica.Merge);
+        var sums = new ReductionAccumulator<GradientBuffer>(plan.Tree, RunReplica.Merge);
         var totals = new List<WindowTotals>();
         for (int shard = 0; shard < plan.Spec.Shards; shard++)
         {
@@ -64,7 +64,7 @@ public sealed class AccumulationTests
 
         var root = sums.TakeRoot();
         using var block = await replica.ReadAsync(root, 0);
-        await replica.TakeBackAsync(root);
+        root.Return();
         double factor = GradientScale.WindowFactor(GradientScaling.Tokens, WindowTotals.SumInShardOrder(totals.ToArray()), plan.Spec.Shards);
         return [.. block.Values.ToArray().Select(value => value * factor)];
     }

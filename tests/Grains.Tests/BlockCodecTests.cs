@@ -41,7 +41,7 @@ public sealed class BlockCodecTests
         // What the sender does after the call must not give the receiver's buffer back to the pool.
         block.Dispose();
         Assert.Throws<ObjectDisposedException>(() => block.Detach());
-        Block.ReturnBuffer(buffer);
+        BlockBuffers.Return(buffer);
     }
 
     [Fact]

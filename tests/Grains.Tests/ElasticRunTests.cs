@@ -45,9 +45,11 @@ public sealed class ElasticRunTests
         var status = await AtStepAsync(run, 9);
         var holders = status.Partitions[0].Holders;
         Assert.Equal(2, holders.Length);
-        foreach (var name in holders) await cluster.KillAsync(name);
+        // At once: the one that is left would else fill a copy of its own from the second holder, and nothing would be lost.
+        await Task.WhenAll(holders.Select(cluster.KillAsync));
         var end = await EndsAsExpectedAsync(run);
-        Assert.True(end.ReplayedSteps > 0 || end.Generation > 1, "nothing was done again");
+        // How many steps that costs depends on how far behind the checkpoint is; it may be none.
+        Assert.True(end.Generation > 1 || end.Events.Any(happened => happened.Text.StartsWith("back to ", StringComparison.Ordinal)), "the run did not go back");
     }
 
     [Fact]

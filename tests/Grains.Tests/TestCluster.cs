@@ -1,11 +1,15 @@
+using System.Collections.Concurrent;
+using System.Net;
 using System.Text;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
+using GenSlmOrleans.Grains.Channels;
 using GenSlmOrleans.Grains.Devices;
 using GenSlmOrleans.Grains.Diagnostics;
-using GenSlmOrleans.Grains.Parameters;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Grains.Placement;
 using GenSlmOrleans.Grains.Runs;
+using GenSlmOrleans.Grains.Sites;
 using GenSlmOrleans.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Configuration;
@@ -19,12 +23,35 @@ namespace GenSlmOrleans.Grains.Tests;
 /// <summary>Silos in this process, which talk to each other as separate ones do, with the real grains on real devices.</summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(1);
 
     private readonly InProcessTestCluster _cluster;
     private readonly TemporaryFolder _folder = new();
 
-    private TestCluster(InProcessTestCluster cluster) => _cluster = cluster;
+    private readonly TemporaryFolder _cache;
+
+    private TestCluster(InProcessTestCluster cluster, TestStore store, TemporaryFolder cache) => (_cluster, Store, _cache) = (cluster, store, cache);
+
+    /// <summary>What is left of a silo's memory, by its name; of one that is not named here, what is left of the machine's.</summary>
+    public required ConcurrentDictionary<string, long> FreeBytes { get; init; }
+
+    /// <summary>The silos' memory, by name.</summary>
+    public required ConcurrentDictionary<string, SiloMemory> Memories { get; init; }
+
+    /// <summary>What a silo's device has to stand, by the silo's name; the real ones where it is not named.</summary>
+    public required ConcurrentDictionary<string, DeviceTrials> Trials { get; init; }
+
+    /// <summary>The silos' devices, by name.</summary>
+    public required ConcurrentDictionary<string, SiloDevices> Devices { get; init; }
+
+    /// <summary>What the silos have of runs, by name.</summary>
+    public required ConcurrentDictionary<string, SiteStore> Sites { get; init; }
+
+    /// <summary>Where grain state is kept.</summary>
+    public TestStore Store { get; }
+
+    /// <summary>The silo processes' stand-ins, by address: a silo that was replaced has another.</summary>
+    public IReadOnlyList<string> Addresses => [.. _cluster.Silos.Select(silo => silo.SiloAddress.ToString())];
 
     public IGrainFactory Grains => _cluster.Client;
 
@@ -36,22 +63,62 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Starts one more silo; its name.</summary>
     public async Task<string> JoinAsync() => (await _cluster.StartAdditionalSiloAsync()).Name;
 
-    public static async Task<TestCluster> StartAsync(short silos)
+    /// <summary>Tells a silo to leave, as its process does on SIGTERM; completes when it holds nothing any more.</summary>
+    public Task DrainAsync(string name)
+    {
+        var drain = Of<SiloDrain>(name);
+        drain.Begin();
+        Of<SiteStore>(name).AbandonWindows();
+        return drain.HandedOver;
+    }
+
+    /// <summary>Stops a silo in order.</summary>
+    public Task StopAsync(string name) => _cluster.StopSiloAsync(_cluster.Silos.First(silo => silo.Name == name));
+
+    /// <summary>What a silo has one of.</summary>
+    public T Of<T>(string name)
+        where T : notnull => _cluster.Silos.First(silo => silo.Name == name).ServiceProvider.GetRequiredService<T>();
+
+    /// <summary>The file of tokens that a silo has mapped.</summary>
+    public string Tokens(string name) => Directory.GetFiles(_cache.File(name)).Single();
+
+    /// <param name="silos">How many.</param>
+    /// <param name="patience">How long the store is waited for.</param>
+    /// <param name="memory">What each silo may use; null: what the machine has.</param>
+    /// <param name="siteTime">The clock by which a site decides that a device hangs.</param>
+    /// <param name="hasChannel">Whether blocks go past Orleans.</param>
+    public static async Task<TestCluster> StartAsync(short silos, StorePatience? patience = null, Func<SiloMemory>? memory = null, TimeProvider? siteTime = null, bool hasChannel = true)
     {
         var cache = new TemporaryFolder();
         var builder = new InProcessTestClusterBuilder(silos);
-        var cluster = Guid.NewGuid().ToString("N");
+        var store = new TestStore();
+        var free = new ConcurrentDictionary<string, long>(StringComparer.Ordinal);
+        var memories = new ConcurrentDictionary<string, SiloMemory>(StringComparer.Ordinal);
+        var trials = new ConcurrentDictionary<string, DeviceTrials>(StringComparer.Ordinal);
+        var devices = new ConcurrentDictionary<string, SiloDevices>(StringComparer.Ordinal);
+        var sites = new ConcurrentDictionary<string, SiteStore>(StringComparer.Ordinal);
         builder.ConfigureSilo((options, silo) =>
         {
             silo.Services.AddPlacementDirector<OnNamedSilo, NamedSiloDirector>();
             silo.Services.AddSingleton(TimeProvider.System);
-            silo.Services.AddSingleton(new SiloDevices(["cpu"], TimeProvider.System));
-            silo.Services.AddSingleton(new TokenStores(cache.File(options.SiloName)));
+            silo.Services.AddSingleton(devices.GetOrAdd(options.SiloName, name => new SiloDevices(["cpu"], siteTime ?? TimeProvider.System, trials: new DeviceTrials(
+                (replica, origin, batch) => trials.GetValueOrDefault(name, DeviceTrials.Real).Prove(replica, origin, batch),
+                device => trials.GetValueOrDefault(name, DeviceTrials.Real).Probe(device)))));
+            silo.Services.AddSingleton<ComputeThreads>();
+            silo.Services.AddSingleton<FileThreads>();
+            silo.Services.AddSingleton(services => new TokenStores(cache.File(options.SiloName), services.GetRequiredService<FileThreads>()));
+            silo.Services.AddSingleton(memories[options.SiloName] = memory?.Invoke() ?? new SiloMemory(() => free.TryGetValue(options.SiloName, out long left)
+                ? [new MemoryBound(new MemoryPool(options.SiloName, "what the test leaves it", 1L << 40), left)]
+                : MemoryBounds.Read(settingBytes: null)));
             silo.Services.AddSingleton<SiloDrain>();
-            silo.Services.AddSingleton<PartitionStore>();
-            silo.Services.AddSingleton<ReplicaStore>();
+            silo.Services.AddSingleton<Peers>();
+            silo.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<SiteResources>(services) with { Time = siteTime ?? TimeProvider.System });
+            silo.Services.AddSingleton(services => sites[options.SiloName] = ActivatorUtilities.CreateInstance<SiteStore>(services));
+            silo.Services.AddSingleton(new ChannelSettings(IPAddress.Loopback, IsOn: hasChannel));
+            silo.Services.AddTensorChannel();
             silo.Services.AddHostedService<RunWaker>();
-            silo.Services.AddGrainStorage(ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, (services, _) => new TestStorage(services) { Cluster = cluster });
+            silo.Services.AddGrainStorage(ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, (services, _) => new TestStorage(services, store));
+            silo.Services.AddSingleton(patience ?? new StorePatience(OfCall: TimeSpan.FromSeconds(10), OfRun: TimeSpan.FromMinutes(2)));
             silo.UseInMemoryReminderService();
             silo.Configure<ReminderOptions>(options => options.MinimumReminderPeriod = TimeSpan.FromSeconds(1));
             silo.Configure<ClusterMembershipOptions>(options =>
@@ -63,7 +130,7 @@ internal sealed class TestCluster : IAsyncDisposable
         });
         var deployed = builder.Build();
         await deployed.DeployAsync();
-        return new TestCluster(deployed);
+        return new TestCluster(deployed, store, cache) { FreeBytes = free, Memories = memories, Trials = trials, Devices = devices, Sites = sites };
     }
 
     /// <summary>A data set of related records: <paramref name="codons"/> codons, each a few changes from the next.</summary>
@@ -132,6 +199,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _cluster.DisposeAsync();
+        _cache.Dispose();
         _folder.Dispose();
     }
 }

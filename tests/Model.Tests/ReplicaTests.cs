@@ -128,6 +128,27 @@ public sealed class ReplicaTests
         gradient.Dispose();
     }
 
+    [Theory]
+    [InlineData(ComputePrecision.Fp32)]
+    [InlineData(ComputePrecision.Bf16)]
+    public void A_micro_batch_that_fails_before_or_after_its_backward_leaves_nothing_to_the_next(ComputePrecision precision)
+    {
+        var config = Batches.SmallConfig;
+        using var replica = Seeded(config, Batches.SeededParameters(config), precision);
+        var expected = ReplicaProof.BitsOf(replica, Batches.Pad(Records));
+        // No row of the embedding: the forward pass throws.
+        var rented = replica.RentGradient();
+        Assert.ThrowsAny<Exception>(() => replica.Accumulate(Batches.Pad([[10, 200, 11]]), 1f, rented));
+        replica.Return(rented);
+        Assert.Equal(expected, ReplicaProof.BitsOf(replica, Batches.Pad(Records)));
+
+        // A gradient of another model: what the backward pass has computed finds no place.
+        using var other = new Replica(config with { LayerCount = 1 }, "cpu", precision, PadTokens.Ignore);
+        Assert.ThrowsAny<Exception>(() => replica.Accumulate(Batches.Pad(Records), 1f, other.RentGradient()));
+        Assert.Equal(expected, ReplicaProof.BitsOf(replica, Batches.Pad(Records)));
+        Assert.Equal(0, replica.GradientsOut);
+    }
+
     [Fact]
     public void A_micro_batch_without_a_token_to_predict_changes_nothing()
     {

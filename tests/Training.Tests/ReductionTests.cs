@@ -35,6 +35,32 @@ public sealed class ReductionTests
     }
 
     [Fact]
+    public void No_order_of_arrival_has_more_sums_waiting_than_foretold_and_some_order_has_as_many()
+    {
+        for (int shardCount = 1; shardCount <= 9; shardCount++)
+        {
+            var tree = new ReductionTree(shardCount);
+            for (int silos = 1; silos <= shardCount; silos++)
+            {
+                var ranges = Enumerable.Range(0, silos).Select(i => (shardCount * i / silos, shardCount * (i + 1) / silos)).ToArray();
+                var nodes = ranges.SelectMany(range => tree.Cover(range.Item1, range.Item2)).ToArray();
+                int most = Enumerable.Range(0, 400).Max(seed => MostHeld(tree, new Numbers((ulong)seed).Shuffled(nodes)));
+                Assert.True(most == tree.MostWaiting(ranges), $"{shardCount} shards on {silos} silos: {most} waited, {tree.MostWaiting(ranges)} were foretold");
+            }
+        }
+
+        static int MostHeld(ReductionTree tree, TreeNode[] arrivals)
+        {
+            var sum = new ReductionAccumulator<int>(tree, (left, right) => left + right);
+            return arrivals.Max(node =>
+            {
+                sum.Add(node, 1);
+                return sum.Held.Count;
+            });
+        }
+    }
+
+    [Fact]
     public void A_cover_is_disjoint_and_exact_and_cannot_be_coarser()
     {
         Gen.Select(Shards, Gen.Int[0, 17], Gen.Int[0, 17]).Where((count, first, end) => first < end && end <= count).Sample(

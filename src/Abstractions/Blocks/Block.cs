@@ -1,9 +1,7 @@
-using System.Buffers;
-
 namespace GenSlmOrleans.Abstractions;
 
 /// <summary>
-/// A block on the wire: up to 2^20 consecutive fp32 values of a flat vector, in a pooled buffer. Within a silo it is
+/// A block on the wire: up to 2^20 consecutive fp32 values of a flat vector, in a buffer of <see cref="BlockBuffers"/>. Within a silo it is
 /// handed over by reference; between silos <see cref="BlockCodec"/> writes the bytes once.
 /// </summary>
 /// <remarks>
@@ -14,9 +12,9 @@ namespace GenSlmOrleans.Abstractions;
 public sealed class Block : IDisposable
 {
     private readonly bool _sendOnce;
-    private float[]? _values;
+    private NativeVector? _values;
 
-    private Block(int index, float[] values, int length, bool sendOnce)
+    private Block(int index, NativeVector values, int length, bool sendOnce)
     {
         Index = index;
         _values = values;
@@ -32,25 +30,22 @@ public sealed class Block : IDisposable
 
     /// <summary>The values.</summary>
     /// <exception cref="ObjectDisposedException">The buffer has gone to another owner.</exception>
-    public Span<float> Values => Buffer.AsSpan(0, Length);
+    public Span<float> Values => Buffer.Values[..Length];
 
     /// <inheritdoc cref="Values"/>
-    public ReadOnlyMemory<float> Memory => Buffer.AsMemory(0, Length);
+    public ReadOnlyMemory<float> Memory => Buffer.Memory[..Length];
 
     /// <summary>Rents a buffer of <paramref name="length"/> values; their content is undefined.</summary>
-    public static Block Rent(int index, int length) => new(index, RentBuffer(length), length, sendOnce: false);
+    public static Block Rent(int index, int length) => new(index, BlockBuffers.Rent(length), length, sendOnce: false);
 
     /// <summary>A block for an answer: its buffer goes back to the pool as soon as it has been written to the wire.</summary>
-    public static Block RentForAnswer(int index, int length) => new(index, RentBuffer(length), length, sendOnce: true);
+    public static Block RentForAnswer(int index, int length) => new(index, BlockBuffers.Rent(length), length, sendOnce: true);
 
-    /// <summary>A buffer of at least <paramref name="length"/> values from the pool that blocks use.</summary>
-    public static float[] RentBuffer(int length) => ArrayPool<float>.Shared.Rent(length);
+    /// <summary>A block within the silo of values that are somebody else's (<see cref="NativeVector.Lent"/>): nothing is copied.</summary>
+    public static Block Over(int index, NativeVector values) => new(index, values, values.Length, sendOnce: false);
 
-    /// <summary>Gives back a buffer from <see cref="RentBuffer"/> or <see cref="Detach"/>.</summary>
-    public static void ReturnBuffer(float[] buffer) => ArrayPool<float>.Shared.Return(buffer);
-
-    /// <summary>Takes the buffer over; the caller returns it with <see cref="ReturnBuffer"/>. It may be longer than <see cref="Length"/>.</summary>
-    public float[] Detach() => Interlocked.Exchange(ref _values, null) ?? throw new ObjectDisposedException(nameof(Block));
+    /// <summary>Takes the buffer over; the caller returns it with <see cref="BlockBuffers.Return"/>. It may be longer than <see cref="Length"/>.</summary>
+    public NativeVector Detach() => Interlocked.Exchange(ref _values, null) ?? throw new ObjectDisposedException(nameof(Block));
 
     /// <summary>Called by the codec when the bytes are on their way.</summary>
     internal void WasSent()
@@ -58,10 +53,10 @@ public sealed class Block : IDisposable
         if (_sendOnce) Dispose();
     }
 
-    private float[] Buffer => _values ?? throw new ObjectDisposedException(nameof(Block));
+    private NativeVector Buffer => _values ?? throw new ObjectDisposedException(nameof(Block));
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _values, null) is { } values) ReturnBuffer(values);
+        if (Interlocked.Exchange(ref _values, null) is { } values) BlockBuffers.Return(values);
     }
 }

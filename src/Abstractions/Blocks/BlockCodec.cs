@@ -10,7 +10,7 @@ using Orleans.Serialization.WireProtocol;
 namespace GenSlmOrleans.Abstractions;
 
 /// <summary>
-/// Writes a block as [index, length, XXH3-64 of the values, the values]: one pass from the pooled buffer into the
+/// Writes a block as [index, length, XXH3-64 of the values, the values]: one pass from the buffer into the
 /// connection's, one pass out. A block whose checksum does not match is refused, so a damaged one never reaches Adam.
 /// </summary>
 [RegisterSerializer]

@@ -15,8 +15,14 @@ public enum FaultPhase
     /// <summary>A device is about to compute a shard of its window.</summary>
     Accumulate,
 
+    /// <summary>A device's thread is about to compute a micro-batch, and stops there with whatever it holds.</summary>
+    Kernel,
+
     /// <summary>A sum of gradients is complete and has gone nowhere yet.</summary>
     BeforePush,
+
+    /// <summary>A block of a sum is about to go to one holder, and has no checksum yet.</summary>
+    Send,
 
     /// <summary>One holder of a partition has the sum, the others have not.</summary>
     Push,
@@ -32,6 +38,9 @@ public enum FaultPhase
 
     /// <summary>A device is about to compute validation batches.</summary>
     Validate,
+
+    /// <summary>A piece of a file of the output folder is about to be written.</summary>
+    Write,
 
     /// <summary>One of a checkpoint's files is written, others are not.</summary>
     Checkpoint,

@@ -71,12 +71,23 @@ public enum PartitionSource
 /// <summary>What a copy of a partition has of the step being accumulated.</summary>
 /// <param name="SquaredNorms">The reduced gradient's squared norm, block by block, in double precision; empty while shards are missing.</param>
 /// <param name="Missing">Shards without a contribution.</param>
-/// <param name="Totals">What the shards that contributed put in.</param>
+/// <param name="Totals">What the shards that contributed put in; of the first partition alone, which keeps it for all.</param>
 [GenerateSerializer, Immutable, Alias("genslm.ReductionReport")]
 public sealed record ReductionReport(
     [property: Id(0)] ImmutableArray<double> SquaredNorms,
     [property: Id(1)] ImmutableArray<ShardRange> Missing,
-    [property: Id(2)] ImmutableArray<ShardTotals> Totals);
+    [property: Id(2)] ImmutableArray<ShardTotals> Totals)
+{
+    /// <summary>XXH3-64 of the reduced gradient, block by block: what copies of a partition are compared by, for a norm hides a low bit.</summary>
+    [Id(3)] public ImmutableArray<ulong> Checksums { get; init; } = [];
+}
+
+/// <summary>A contribution as it arrived at a copy of a partition.</summary>
+/// <param name="Block">Which block.</param>
+/// <param name="Node">The shards whose sum it is.</param>
+/// <param name="Checksum">XXH3-64 of its values.</param>
+[GenerateSerializer, Immutable, Alias("genslm.ContributionDigest")]
+public readonly record struct ContributionDigest([property: Id(0)] int Block, [property: Id(1)] TreePlace Node, [property: Id(2)] ulong Checksum);
 
 /// <summary>What is to be remembered of an applied step, whoever dies next.</summary>
 /// <param name="Progress">The run's progress after the step.</param>
@@ -107,7 +118,14 @@ public sealed record ApplyRequest(
 /// <param name="Version">Optimizer steps that its parameters have seen.</param>
 /// <param name="Applied">The request that led to this version; null when it was restored.</param>
 [GenerateSerializer, Immutable, Alias("genslm.PartitionStatus")]
-public sealed record PartitionStatus([property: Id(0)] bool Holds, [property: Id(1)] long Version, [property: Id(2)] ApplyRequest? Applied);
+public sealed record PartitionStatus([property: Id(0)] bool Holds, [property: Id(1)] long Version, [property: Id(2)] ApplyRequest? Applied)
+{
+    /// <summary>The checkpoint that an earlier version is pinned for: it has not been written yet, as far as this copy knows.</summary>
+    [Id(3)] public CheckpointRequest? Pinned { get; init; }
+
+    /// <summary>Whether the silo has no memory to keep that version beside later ones: until the checkpoint is written no step is to be applied.</summary>
+    [Id(4)] public bool LacksRoom { get; init; }
+}
 
 /// <summary>
 /// One copy of one partition of the parameter server: key <c>run/partition-i@silo</c>. Holds parameters and Adam's moments
@@ -115,7 +133,7 @@ public sealed record PartitionStatus([property: Id(0)] bool Holds, [property: Id
 /// partition are fed alike, so they are alike. Every call is safe to repeat.
 /// </summary>
 /// <remarks>
-/// What decides (set up, apply, release) is fenced by the generation: only the run's latest driver may. A contribution or
+/// What decides (set up, apply, pin, release) is fenced by the generation: only the run's latest driver may. A contribution or
 /// a fetched block is fenced by its step alone, since it is the same whoever asked for it.
 /// </remarks>
 [Alias("genslm.IParameterServerGrain")]
@@ -128,13 +146,28 @@ public interface IParameterServerGrain : IGrainWithStringKey
     [Alias("put")]
     Task PutAsync(Fence fence, BlockKind kind, [Immutable] Block block);
 
-    /// <summary>One block of one vector, after exactly <c>Fence.Step</c> optimizer steps.</summary>
+    /// <summary>One block of one vector, after exactly <c>Fence.Step</c> optimizer steps: the copy's own version or the one that is pinned.</summary>
     [Alias("fetch")]
     Task<Block> FetchAsync(Fence fence, BlockKind kind, int block);
 
-    /// <summary>Contributes the sum over a tree node's shards to the step <c>Fence.Step</c>.</summary>
+    /// <summary>Contributes the sum over a tree node's shards to the step <c>Fence.Step</c>; the totals come with the first block alone.</summary>
     [Alias("push")]
     Task PushAsync(Fence fence, TreePlace node, ImmutableArray<ShardTotals> totals, [Immutable] Block gradient);
+
+    /// <summary>One block of the step's reduced gradient, for a copy that lacks contributions.</summary>
+    [Alias("fetchReduced")]
+    Task<Block> FetchReducedAsync(Fence fence, int block);
+
+    /// <summary>
+    /// Takes the step's reduced gradient from the copy on another silo: this one was filled, or cut off, while the step
+    /// accumulated, and lacks contributions that the other has.
+    /// </summary>
+    [Alias("takeReduced"), ResponseTimeout(LongCall.Timeout)]
+    Task TakeReducedAsync(Fence fence, string from);
+
+    /// <summary>What has arrived for the step at hand: asked when two copies differ, to find out by whose doing.</summary>
+    [Alias("describeContributions")]
+    Task<ImmutableArray<ContributionDigest>> DescribeContributionsAsync(Fence fence);
 
     /// <summary>Ends the accumulation of the step when all contributions are there; says which are not otherwise.</summary>
     [Alias("reduce"), ResponseTimeout(LongCall.Timeout)]
@@ -144,9 +177,25 @@ public interface IParameterServerGrain : IGrainWithStringKey
     [Alias("apply"), ResponseTimeout(LongCall.Timeout)]
     Task ApplyAsync(ApplyRequest request);
 
+    /// <summary>Ends when all of the copy's values have arrived.</summary>
+    /// <exception cref="StaleMessageException">It is not held here, or its source was lost.</exception>
+    [Alias("filled"), ResponseTimeout(LongCall.Timeout)]
+    Task FilledAsync(Fence fence);
+
     /// <summary>What this copy is. A driver that takes over makes its generation known by asking.</summary>
     [Alias("describe")]
     Task<PartitionStatus> DescribeAsync(Fence fence);
+
+    /// <summary>
+    /// Keeps the values after <c>snapshot.Fence.Step</c> steps for a checkpoint, while later steps are applied: a block is copied when the
+    /// first of them changes it, where there is room (<see cref="PartitionStatus.LacksRoom"/>). The request is remembered, whoever dies next. One version at a time.
+    /// </summary>
+    [Alias("pin"), ResponseTimeout(LongCall.Timeout)]
+    Task PinAsync(CheckpointRequest snapshot);
+
+    /// <summary>Gives back what was kept for the checkpoint of <c>Fence.Step</c>.</summary>
+    [Alias("unpin"), ResponseTimeout(LongCall.Timeout)]
+    Task UnpinAsync(Fence fence);
 
     /// <summary>Lets go of what the run has here.</summary>
     [Alias("release")]

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Orleans.Concurrency;
 
 namespace GenSlmOrleans.Abstractions;
 
@@ -43,10 +44,10 @@ public interface IRunQueueGrain : IGrainWithStringKey
     Task LeaveAsync(string runId);
 
     /// <summary>The devices that a run may use from its next step on, of those that are <paramref name="live"/>; none: it has to wait.</summary>
-    [Alias("share")]
+    [Alias("share"), AlwaysInterleave]
     Task<ImmutableArray<DeviceName>> ShareAsync(string runId, ImmutableArray<DeviceName> live);
 
     /// <summary>All runs that the cluster knows, in the order in which they get devices; those that are over last.</summary>
-    [Alias("list")]
+    [Alias("list"), AlwaysInterleave]
     Task<ImmutableArray<QueuedRun>> ListAsync();
 }

@@ -20,8 +20,11 @@ public sealed record MetricLine
     [Id(5)] public double? LearningRate { get; init; }
     [Id(6)] public double? GradientNorm { get; init; }
 
-    /// <summary>How long the step took.</summary>
+    /// <summary>From one applied step to the next, what is told by <see cref="OtherSeconds"/> and validations apart; or how long the validation took.</summary>
     [Id(7)] public double? Seconds { get; init; }
+
+    /// <summary>Seconds before this line that neither steps nor validations took: preparing, waiting for checkpoints and for devices.</summary>
+    [Id(10)] public double? OtherSeconds { get; init; }
     [Id(8)] public double? ValLoss { get; init; }
 
     /// <summary>Whether this validation loss is the lowest so far.</summary>

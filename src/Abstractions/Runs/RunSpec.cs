@@ -114,6 +114,9 @@ public sealed record RunSpec
     /// <summary>Leave the gap characters of an alignment out of the sequences, before the frame is chosen.</summary>
     [Id(73)] public bool StripGaps { get; init; }
 
+    /// <summary>Go on from a checkpoint on devices of another kind than the run began on, at the price of its bits.</summary>
+    [Id(90)] public bool AcceptOtherDevice { get; init; }
+
     /// <summary>Whether there is anything to validate on.</summary>
     [JsonIgnore] public bool Validates => ValData.Length > 0 || ValFraction > 0;
 
@@ -130,35 +133,7 @@ public sealed record RunSpec
     /// <summary>What is wrong with the spec, a sentence each; empty when it is sound.</summary>
     public IEnumerable<string> Validate()
     {
-        if (Data.Length == 0) yield return "data is empty; it must name a FASTA or HDF5 file.";
-        if (BatchSize < 1) yield return AtLeast("batchSize", BatchSize, 1);
-        if (AccumulationSteps < 1) yield return AtLeast("accumulationSteps", AccumulationSteps, 1);
-        if (!(LearningRate > 0) || !double.IsFinite(LearningRate)) yield return $"learningRate is {LearningRate:R}; it must be above 0.";
-        if (Epochs < 1) yield return AtLeast("epochs", Epochs, 1);
-        if (MaxSteps < 0) yield return AtLeast("maxSteps", MaxSteps, 0);
-        if (Shards < 1) yield return AtLeast("shards", Shards, 1);
-        if (SeqLength is < 0 or 1) yield return $"seqLength is {SeqLength}; it must be at least 2, or 0 for the model's positions.";
-        if (!(ValFraction is >= 0 and < 1)) yield return $"valFraction is {ValFraction:R}; it must be at least 0 and below 1.";
-        if (!ValidationInterval.TryParse(ValEvery, out _)) yield return $"valEvery is '{ValEvery}'; it must be {ValidationInterval.Expected}.";
-        if (LimitValBatches < 0) yield return AtLeast("limitValBatches", LimitValBatches, 0);
-        if (!(GradientClip >= 0) || !double.IsFinite(GradientClip)) yield return $"gradientClip is {GradientClip:R}; it must be 0 (off) or above.";
-        if (!(WeightDecay >= 0) || !double.IsFinite(WeightDecay)) yield return $"weightDecay is {WeightDecay:R}; it must be 0 or above.";
-        if (WarmupSteps < 0) yield return AtLeast("warmupSteps", WarmupSteps, 0);
-        if (WarmupSteps > 0 && Schedule is LearningRateScheduleKind.Constant or LearningRateScheduleKind.Plateau)
-            yield return $"warmupSteps is {WarmupSteps}, which the schedule has no use for; take schedule linear or cosine.";
-        if (KeepBest is 0 or < -1) yield return $"keepBest is {KeepBest}; it must be at least 1, or -1 for all.";
-        if (EarlyStoppingPatience < 0) yield return AtLeast("earlyStoppingPatience", EarlyStoppingPatience, 0);
-        if (EarlyStoppingPatience > 0 && !Validates) yield return "earlyStoppingPatience needs a validation loss, but valFraction is 0 and valData is empty.";
-        if (Schedule == LearningRateScheduleKind.Plateau && !Validates) yield return "schedule plateau needs a validation loss, but valFraction is 0 and valData is empty.";
-        if (CheckpointName.Length == 0 || CheckpointName[0] == '.' || CheckpointName.AsSpan().ContainsAny(Path.GetInvalidFileNameChars()) || CheckpointName.Contains('\\'))
-            yield return $"checkpointName is '{CheckpointName}'; it must be a file name that does not begin with a dot.";
-        if (Threads < 1) yield return AtLeast("threads", Threads, 1);
-        if (MinDevices < 1) yield return AtLeast("minDevices", MinDevices, 1);
-        else if (Shards >= 1 && MinDevices > Shards) yield return $"minDevices is {MinDevices}; it must be at most shards, which is {Shards}: a device without a shard has nothing to do.";
-        if (MaxDevices < 0) yield return AtLeast("maxDevices", MaxDevices, 0);
-        if (MaxDevices != 0 && MaxDevices < MinDevices) yield return $"maxDevices is {MaxDevices}; it must be at least minDevices, which is {MinDevices}, or 0.";
-        if (RotaryFromCheckpoint && Weights.Length == 0) yield return "rotaryFromCheckpoint is true, but weights is empty; name the file whose rotary frequencies are meant.";
+        string[] form = [.. RunSpecForm.Problems(this)];
+        return form.Length > 0 ? form : [.. RunSpecBounds.Problems(this)];
     }
-
-    private static string AtLeast(string field, long found, long minimum) => $"{field} is {found}; it must be at least {minimum}.";
 }

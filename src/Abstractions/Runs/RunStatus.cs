@@ -64,10 +64,13 @@ public sealed record RunStatus
     [Id(14)] public long Tokens { get; init; }
     [Id(15)] public long PaddingTokens { get; init; }
 
-    /// <summary>Time spent training, that before a resume included.</summary>
+    /// <summary>Wall time of the run, whatever it went to; that before a resume included.</summary>
     [Id(16)] public double Seconds { get; init; }
 
-    /// <summary>Real tokens per second over the last steps.</summary>
+    /// <summary>What <see cref="Seconds"/> went to.</summary>
+    [Id(61)] public RunSeconds Spent { get; init; } = new();
+
+    /// <summary>Real tokens per second over the last steps, from one applied step to the next.</summary>
     [Id(17)] public double TokensPerSecond { get; init; }
 
     /// <summary>Seconds to the end at that pace; null when unknown.</summary>

@@ -11,6 +11,8 @@ public sealed record TrainingProgress
     [Id(0)] public long Step { get; init; }
     [Id(1)] public long Tokens { get; init; }
     [Id(2)] public long PaddingTokens { get; init; }
+
+    /// <summary>Wall time of the run so far, whatever it went to.</summary>
     [Id(3)] public double Seconds { get; init; }
     [Id(4)] public double? TrainLoss { get; init; }
     [Id(5)] public double? ValidationLoss { get; init; }
@@ -28,4 +30,24 @@ public sealed record TrainingProgress
 
     /// <summary>Early stopping has ended the run.</summary>
     [Id(13)] public bool StoppedEarly { get; init; }
+
+    /// <summary>What <see cref="Seconds"/> went to; null in what was stored before it was kept.</summary>
+    [Id(14)] public RunSeconds? Spent { get; init; }
+}
+
+/// <summary>What a run's wall time went to, in seconds.</summary>
+/// <param name="Preparing">Opening data, making replicas and partitions, taking over, going back to a checkpoint.</param>
+/// <param name="Stepping">Optimizer steps, from one applied step to the next.</param>
+/// <param name="Validating">Validation and test.</param>
+/// <param name="Checkpointing">What training waited for a checkpoint.</param>
+/// <param name="Waiting">Waiting for devices.</param>
+[GenerateSerializer, Immutable, Alias("genslm.RunSeconds")]
+public sealed record RunSeconds(
+    [property: Id(0)] double Preparing = 0, [property: Id(1)] double Stepping = 0, [property: Id(2)] double Validating = 0, [property: Id(3)] double Checkpointing = 0, [property: Id(4)] double Waiting = 0)
+{
+    /// <summary>All of it.</summary>
+    public double Total => Preparing + Stepping + Validating + Checkpointing + Waiting;
+
+    public static RunSeconds operator +(RunSeconds left, RunSeconds right) => new(
+        left.Preparing + right.Preparing, left.Stepping + right.Stepping, left.Validating + right.Validating, left.Checkpointing + right.Checkpointing, left.Waiting + right.Waiting);
 }

@@ -30,9 +30,10 @@ internal sealed class ChaosCluster : IAsyncDisposable
     private RedisServer? _redis;
     private int _starts;
 
-    private ChaosCluster(string folder)
+    private ChaosCluster(string folder, SiloNetwork? network)
     {
         _folder = folder;
+        Network = network;
         int cursor = SiloPorts.Start;
         _redisPort = SiloPorts.Next(ref cursor);
         for (int i = 0; i < Places; i++) _ports[i] = SiloPorts.Free(ref cursor);
@@ -42,6 +43,9 @@ internal sealed class ChaosCluster : IAsyncDisposable
     /// <summary>Where silos look for the places at which they are to wait.</summary>
     public string FaultFolder => Path.Combine(_folder, "faults");
 
+    /// <summary>What is between the silos; null: this machine's own.</summary>
+    public SiloNetwork? Network { get; }
+
     /// <summary>Where the processes' logs go.</summary>
     public string LogFolder => Path.Combine(_folder, "logs");
 
@@ -49,10 +53,14 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public IEnumerable<LocalSilo> Silos => _silos.OfType<LocalSilo>().Where(silo => !silo.Ended.IsCompleted);
 
     /// <summary>Starts Garnet and silos, all of them ready.</summary>
+    /// <param name="folder">Where its data and logs go.</param>
+    /// <param name="silos">How many silos.</param>
+    /// <param name="network">What is to be between them; null: this machine's own.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="ClusterException">A process did not come up.</exception>
-    public static async Task<ChaosCluster> OpenAsync(string folder, int silos, CancellationToken cancellation)
+    public static async Task<ChaosCluster> OpenAsync(string folder, int silos, SiloNetwork? network, CancellationToken cancellation)
     {
-        var cluster = new ChaosCluster(folder);
+        var cluster = new ChaosCluster(folder, network);
         try
         {
             await cluster.StartRedisAsync(cancellation);
@@ -77,7 +85,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
             var starting = Silos.ToArray();
             try
             {
-                if (await Task.WhenAny(Task.WhenAll(starting.Select(silo => silo.ReadyAsync(filled.Token))), replacing) is var first && first == replacing) await replacing;
+                if (await Task.WhenAny(Task.WhenAll(starting.Select(silo => silo.ReadyAsync(_ => { }, filled.Token))), replacing) is var first && first == replacing) await replacing;
                 else await first;
                 if (starting.Length >= silos && starting.All(silo => !silo.Ended.IsCompleted)) break;
             }
@@ -101,7 +109,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     {
         var gateways = new List<IPEndPoint>();
         foreach (var silo in Silos.ToArray())
-            if (await ListensAsync(silo.Ports.GatewayEndPoint, cancellation)) gateways.Add(silo.Ports.GatewayEndPoint);
+            if (await ListensAsync(silo.GatewayEndPoint, cancellation)) gateways.Add(silo.GatewayEndPoint);
         return gateways.Count > 0
             ? await ClusterConnection.OpenAsync(() => gateways, _name, cancellation)
             : throw new ClusterException("No silo takes connections.");
@@ -146,8 +154,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
     {
         int index = number ?? Array.FindIndex(_silos, silo => silo is null || silo.Ended.IsCompleted);
         if (index < 0) throw new ClusterException($"All {Places} places for silos are taken.");
-        var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu");
-        var silo = LocalSilo.Start(place, sharesCores: true, Log(place.Name), FaultFolder);
+        var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu", Network?.Address(index));
+        var silo = LocalSilo.Start(place, silosHere: null, Log(place.Name), FaultFolder, Network?.Prefix(index) ?? []);
         _silos[index] = silo;
         _all.Add(silo);
         _started.Add(KnownProcess.Of(silo.Process));
@@ -186,7 +194,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     /// <summary>Starts Garnet with what it had on the disk.</summary>
     public async Task StartRedisAsync(CancellationToken cancellation)
     {
-        _redis = await RedisServer.StartAsync(_redisPort, Path.Combine(_folder, "redis"), Log("redis"), cancellation);
+        _redis = await RedisServer.StartAsync(_redisPort, Path.Combine(_folder, "redis"), Log("redis"), cancellation, Network?.Host);
         _started.Add(KnownProcess.Of(_redis.Process!));
     }
 

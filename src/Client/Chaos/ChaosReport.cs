@@ -23,25 +23,36 @@ internal sealed record Spread(int Count, double Median, double Maximum)
 /// <param name="Detected">Until the run knew.</param>
 /// <param name="Planned">Until it had planned anew.</param>
 /// <param name="Applied">Until the next optimizer step was applied.</param>
-internal sealed record KindReport(FaultKind Kind, int Strikes, int Aimed, Spread Detected, Spread Planned, Spread Applied);
+/// <param name="BeyondStep">The same less what an undisturbed step of that run took: its window has to be computed in any case.</param>
+internal sealed record KindReport(FaultKind Kind, int Strikes, int Aimed, Spread Detected, Spread Planned, Spread Applied, Spread BeyondStep)
+{
+    /// <summary>Of strikes of one kind, each with the undisturbed step of its run.</summary>
+    public static KindReport Of(FaultKind kind, IReadOnlyCollection<(Strike Strike, Recovery Recovery, double? StepSeconds)> struck) => new(
+        kind,
+        struck.Count,
+        struck.Count(one => one.Strike.Aimed),
+        Spread.Of(struck.Select(one => one.Recovery.Detected)),
+        Spread.Of(struck.Select(one => one.Recovery.Planned)),
+        Spread.Of(struck.Select(one => one.Recovery.Applied)),
+        Spread.Of(struck.Select(one => one.Recovery.Applied - one.StepSeconds)));
+}
 
 /// <summary>What a campaign came to.</summary>
-/// <param name="Seed">Of its faults.</param>
-/// <param name="WeightsSha256">Of the undisturbed run.</param>
+/// <param name="Seed">Of its faults and settings.</param>
 /// <param name="Outcomes">Run by run.</param>
-internal sealed record ChaosReport(ulong Seed, string WeightsSha256, ImmutableArray<ChaosOutcome> Outcomes)
+internal sealed record ChaosReport(ulong Seed, ImmutableArray<ChaosOutcome> Outcomes)
 {
     public int Passed => Outcomes.Count(outcome => outcome.Objections.IsEmpty);
 
     public bool HasPassed => Passed == Outcomes.Length;
 
-    public ImmutableArray<KindReport> Kinds => [.. Outcomes.SelectMany(outcome => outcome.Strikes).GroupBy(struck => struck.Strike.Fault.Kind).OrderBy(kind => kind.Key).Select(kind => new KindReport(
-        kind.Key,
-        kind.Count(),
-        kind.Count(struck => struck.Strike.Aimed),
-        Spread.Of(kind.Select(struck => struck.Recovery.Detected)),
-        Spread.Of(kind.Select(struck => struck.Recovery.Planned)),
-        Spread.Of(kind.Select(struck => struck.Recovery.Applied))))];
+    public ImmutableArray<KindReport> Kinds =>
+    [
+        .. Outcomes.SelectMany(outcome => outcome.Strikes.Select(struck => (struck.Strike, struck.Recovery, outcome.StepSeconds)))
+            .GroupBy(struck => struck.Strike.Fault.Kind)
+            .OrderBy(kind => kind.Key)
+            .Select(kind => KindReport.Of(kind.Key, [.. kind])),
+    ];
 
     public Goodput Goodput => Goodput.Sum([.. Outcomes.Select(outcome => outcome.Goodput)]);
 }

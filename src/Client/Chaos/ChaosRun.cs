@@ -5,6 +5,7 @@ namespace GenSlmOrleans.Client.Chaos;
 
 /// <summary>How a run under faults went.</summary>
 /// <param name="Run">From 1; 0: the undisturbed one.</param>
+/// <param name="Spec">What it was told.</param>
 /// <param name="Schedule">What was planned.</param>
 /// <param name="Strikes">What struck, and how the run took it.</param>
 /// <param name="Status">How it ended.</param>
@@ -15,6 +16,7 @@ namespace GenSlmOrleans.Client.Chaos;
 /// <param name="Goodput">What its devices' time went into.</param>
 internal sealed record ChaosOutcome(
     int Run,
+    RunSpec Spec,
     ImmutableArray<Fault> Schedule,
     ImmutableArray<(Strike Strike, Recovery Recovery)> Strikes,
     RunStatus Status,
@@ -22,12 +24,25 @@ internal sealed record ChaosOutcome(
     string Folder,
     double Seconds,
     double MicroBatches,
-    Goodput Goodput);
+    Goodput Goodput)
+{
+    /// <summary>What its output folder holds at the end.</summary>
+    public long OutputSizeBytes { get; init; }
+
+    /// <summary>What its steps took that nothing disturbed: the median, on all its silos.</summary>
+    public double? StepSeconds { get; init; }
+
+    /// <summary>What a run with the same settings has to come to.</summary>
+    public Expectation Expectation => new(Status.WeightsSha256, Status.Step);
+}
 
 /// <summary>One run on a cluster of its own, from the first process to the last, with the faults of its schedule.</summary>
-internal sealed class ChaosRun(ChaosSettings settings, int number, string folder, TimeProvider time)
+internal sealed class ChaosRun(ChaosSettings settings, RunSpec spec, int number, string folder, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
+
+    // As many times what it takes undisturbed, where that is longer.
+    private const int PatienceFactor = 30;
 
     private readonly List<Strike> _strikes = [];
     private readonly List<string> _objections = [];
@@ -42,16 +57,18 @@ internal sealed class ChaosRun(ChaosSettings settings, int number, string folder
     public async Task<ChaosOutcome> RunAsync(int silos, ImmutableArray<Fault> schedule, ChaosOutcome? undisturbed, CancellationToken cancellation)
     {
         long start = time.GetTimestamp();
-        var submission = settings.Submission(Path.Combine(DiskFolder, "output"));
-        await using var disk = schedule.Any(fault => fault.Kind == FaultKind.Disk) ? await SmallDisk.MountAsync(DiskFolder) : null;
-        var cluster = await ChaosCluster.OpenAsync(folder, silos, cancellation);
+        var submission = CampaignSpecs.Submission(spec, Path.Combine(DiskFolder, "output"));
+        await using var disk = schedule.Any(fault => fault.Kind == FaultKind.Disk) ? await SmallDisk.MountAsync(DiskFolder, undisturbed?.OutputSizeBytes ?? 0) : null;
+        await using var network = schedule.Any(fault => fault.Kind == FaultKind.Partition) ? await SiloNetwork.OpenAsync(ChaosCluster.Places) : null;
+        var cluster = await ChaosCluster.OpenAsync(folder, silos, network, cancellation);
         using var devices = new DeviceTime(silos, time);
         await using var run = new ObservedRun(cluster, submission);
         long began = time.GetTimestamp();
         double lived = 0;
         try
         {
-            await LiveAsync(cluster, run, devices, disk, schedule, silos, cancellation);
+            var injector = undisturbed is null ? null : Injector(cluster, run.Follower, disk, FaultPace.Of(undisturbed, settings.FailureDetection));
+            await LiveAsync(cluster, run, devices, injector, schedule, silos, Longer(Patience, PatienceFactor * (undisturbed?.Status.Seconds ?? 0)), cancellation);
             lived = time.GetElapsedTime(began).TotalSeconds;
             await devices.AskAsync(cluster);
         }
@@ -61,20 +78,29 @@ internal sealed class ChaosRun(ChaosSettings settings, int number, string folder
             if (orphans.Count > 0) _objections.Add($"processes outlived it: {string.Join(", ", orphans.Select(process => process.Id))}");
         }
 
-        _objections.AddRange(run.Judge(undisturbed?.Status.WeightsSha256, _strikes));
+        _objections.AddRange(run.Judge(undisturbed?.Expectation, _strikes));
         var strikes = Recovery.OfAll(_strikes, run.Follower.Events);
         var goodput = Goodput.Of(silos, lived, devices.Sum, devices.AbsentSeconds, undisturbed, strikes.Select(struck => struck.Recovery));
         return new ChaosOutcome(
-            number, schedule, strikes, run.Follower.Status, [.. _objections], folder, time.GetElapsedTime(start).TotalSeconds, devices.Sum.MicroBatches, goodput);
+            number, spec, schedule, strikes, run.Follower.Status, [.. _objections], folder, time.GetElapsedTime(start).TotalSeconds, devices.Sum.MicroBatches, goodput)
+        {
+            OutputSizeBytes = SizeOf(submission.Spec.Output),
+            StepSeconds = Recovery.UndisturbedStep(_strikes, run.Follower.Events),
+        };
     }
 
+    private static TimeSpan Longer(TimeSpan one, double seconds) => one.TotalSeconds > seconds ? one : TimeSpan.FromSeconds(seconds);
+
+    private static long SizeOf(string folder) => Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length) : 0;
+
+    private FaultInjector Injector(ChaosCluster cluster, RunFollower run, SmallDisk? disk, FaultPace pace) => new(cluster, run, new FaultEffects(cluster, run, disk, pace), pace, time);
+
     private async Task LiveAsync(
-        ChaosCluster cluster, ObservedRun run, DeviceTime devices, SmallDisk? disk, ImmutableArray<Fault> schedule, int silos, CancellationToken cancellation)
+        ChaosCluster cluster, ObservedRun run, DeviceTime devices, FaultInjector? injector, ImmutableArray<Fault> schedule, int silos, TimeSpan patience, CancellationToken cancellation)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var injector = new FaultInjector(cluster, run.Follower, disk, settings.FailureDetection, time);
-        Task[] others = [devices.FollowAsync(cluster, over.Token), cluster.ReplaceAsync(silos, over.Token), StrikeAsync(injector, run.Follower, schedule, over.Token)];
-        var living = run.LiveAsync(Patience, cancellation);
+        Task[] others = [devices.FollowAsync(cluster, over.Token), cluster.ReplaceAsync(silos, over.Token), injector is null ? Task.CompletedTask : StrikeAsync(injector, run.Follower, schedule, over.Token)];
+        var living = run.LiveAsync(patience, cancellation);
         // The others end when the run does; one that ends before has failed.
         var first = await Task.WhenAny([living, .. others.Take(2)]);
         if (first != living) await first;
@@ -88,13 +114,15 @@ internal sealed class ChaosRun(ChaosSettings settings, int number, string folder
     {
         foreach (var fault in schedule)
         {
-            // With one silo left a further death is another fault.
-            if (!await run.UntilAsync(status => status.Devices.Select(share => share.Silo).Distinct().Count() > 1 || schedule.Length == 1, cancellation)) return;
+            // With one copy left of anything a further death is another fault.
+            if (!await run.UntilAsync(status => IsDoubled(status) || schedule.Length == 1, cancellation)) return;
             if (await injector.StrikeAsync(fault, cancellation) is not { } strike) return;
             _strikes.Add(strike);
             await run.UntilAsync(_ => run.Events.Exists(happened => happened.Kind == RunEventKind.Step && happened.Time > strike.Time), cancellation);
         }
     }
+
+    private static bool IsDoubled(RunStatus status) => !status.Partitions.IsEmpty && status.Partitions.All(place => place.Holders.Length > 1);
 
     private async Task ConcludeAsync(Strike strike)
     {

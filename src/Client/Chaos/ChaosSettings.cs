@@ -1,7 +1,4 @@
 using System.Collections.Immutable;
-using GenSlmOrleans.Abstractions;
-using GenSlmOrleans.Client.Commands;
-using GenSlmOrleans.Client.Options;
 
 namespace GenSlmOrleans.Client.Chaos;
 
@@ -20,14 +17,17 @@ internal sealed record ChaosSettings
     /// <summary>A preset, or a Hugging Face config.json.</summary>
     public string Model { get; init; } = "tiny";
 
-    /// <summary>Epochs of a run.</summary>
-    public int Epochs { get; init; } = 6;
+    /// <summary>Epochs of a run, of some <see cref="RunSize.StepsPerEpoch"/> steps each; null: as many as suit the model.</summary>
+    public int? Epochs { get; init; }
+
+    /// <summary>What decides the runs' settings.</summary>
+    public SettingsChoice Settings { get; init; }
 
     /// <summary>Silos that a run begins with, and is brought back to.</summary>
     public int Silos { get; init; } = 3;
 
     /// <summary>What schedules are drawn from.</summary>
-    public ImmutableArray<FaultKind> Kinds { get; init; } = [.. Enum.GetValues<FaultKind>()];
+    public ImmutableArray<FaultKind> Kinds { get; init; } = FaultSchedule.Drawn;
 
     /// <summary>The schedule of every run; default: drawn for each.</summary>
     public ImmutableArray<Fault> Faults { get; init; }
@@ -49,32 +49,4 @@ internal sealed record ChaosSettings
 
     /// <summary>Keep also what passed.</summary>
     public bool Keep { get; init; }
-
-    /// <summary>
-    /// The run that all are: small steps, a few epochs, a validation and a checkpoint every few steps, more shards than
-    /// silos, and a schedule and a moment that remember.
-    /// </summary>
-    /// <exception cref="UsageException">Data or model are not as they should be.</exception>
-    public RunSubmission Submission(string output)
-    {
-        var spec = new RunSpec
-        {
-            Data = Data,
-            Model = Model,
-            Output = output,
-            Shards = 6,
-            BatchSize = 2,
-            AccumulationSteps = 4,
-            SeqLength = 128,
-            LearningRate = 3e-3,
-            GradientClip = 1,
-            Schedule = LearningRateScheduleKind.Cosine,
-            WarmupSteps = 4,
-            Epochs = Epochs,
-            ValEvery = "3",
-            LimitValBatches = 6,
-            Threads = 1,
-        };
-        return SubmissionCheck.Resolve(new TrainSettings { Spec = spec });
-    }
 }

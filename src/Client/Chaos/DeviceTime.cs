@@ -46,7 +46,7 @@ internal sealed class DeviceTime(int silos, TimeProvider time) : IDisposable
     {
         try
         {
-            _spent[silo.Process.Id] = Read(await _http.GetStringAsync(new Uri($"http://127.0.0.1:{silo.Ports.Http}/metrics")));
+            _spent[silo.Process.Id] = Read(await _http.GetStringAsync(new Uri($"http://{silo.Host}:{silo.Ports.Http}/metrics")));
             return true;
         }
         catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)

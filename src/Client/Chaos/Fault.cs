@@ -32,6 +32,18 @@ internal enum FaultKind
 
     /// <summary>The file system of the output folder is full for a while.</summary>
     Disk,
+
+    /// <summary>Whatever is written into the output folder takes a second a piece, for a while.</summary>
+    SlowDisk,
+
+    /// <summary>Two silos do not reach each other for longer than it takes to be declared dead; everybody else reaches both.</summary>
+    Partition,
+
+    /// <summary>A device's thread stops in the middle of its window while its silo answers, for longer than that may take.</summary>
+    Hang,
+
+    /// <summary>One bit of one block of a sum is flipped before it gets its checksum.</summary>
+    Flip,
 }
 
 /// <summary>Whom a fault strikes: by what it does for the run at that moment, or by its number.</summary>
@@ -92,7 +104,16 @@ internal sealed partial record Fault(FaultKind Kind, FaultTarget Target, long St
     public Fault During(FaultPhase phase) => this with { Phase = phase };
 
     /// <summary>Whether a kind strikes silos that have to be named.</summary>
-    public static bool NeedsTarget(FaultKind kind) => kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Drain or FaultKind.Slow;
+    public static bool NeedsTarget(FaultKind kind) => kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Drain or FaultKind.Slow or FaultKind.Partition or FaultKind.Hang or FaultKind.Flip;
+
+    /// <summary>The place in a step at which a kind has silos do something; null: it comes from outside, anywhere.</summary>
+    public static FaultPhase? Place(FaultKind kind) => kind switch
+    {
+        FaultKind.Hang => FaultPhase.Kernel,
+        FaultKind.Flip => FaultPhase.Send,
+        FaultKind.SlowDisk => FaultPhase.Write,
+        _ => null,
+    };
 
     /// <summary>Reads what <see cref="ToString"/> writes.</summary>
     /// <exception cref="UsageException">It is none; the message says what is expected.</exception>
@@ -108,6 +129,7 @@ internal sealed partial record Fault(FaultKind Kind, FaultTarget Target, long St
         long step = match.Groups["step"] is { Success: true } at ? RunOption.ParseNumber<long>("a fault's step", at.Value) : 1;
         if (step < 1) throw new UsageException($"'{text.Trim()}' is at step {step}; it must be at least 1.");
         var phase = match.Groups["phase"] is { Success: true } during ? ChoiceText.Parse<FaultPhase>("the fault's phase", during.Value) : FaultPhase.Any;
+        if (phase != FaultPhase.Any && Place(kind) is { } place) throw new UsageException($"'{text.Trim()}' has a phase; a {Listing.Word(kind)} is always at {Listing.Word(place)}.");
         return (target.Success ? new Fault(kind, new FaultTarget(ChoiceText.Parse<FaultRole>("the fault's target", target.Value), number)) : Of(kind)).AtStep(step).During(phase);
     }
 
@@ -118,6 +140,6 @@ internal sealed partial record Fault(FaultKind Kind, FaultTarget Target, long St
         return string.Create(CultureInfo.InvariantCulture, $"{Listing.Word(Kind)}{target} at step {Step}{phase}");
     }
 
-    [GeneratedRegex("^(?<kind>[a-z]+)( (?<target>[a-z-]*[a-z])(-(?<number>[0-9]+))?)??( at step (?<step>[0-9]+))?( during (?<phase>[a-z-]+))?$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^(?<kind>[a-z-]+)( (?<target>[a-z-]*[a-z])(-(?<number>[0-9]+))?)??( at step (?<step>[0-9]+))?( during (?<phase>[a-z-]+))?$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Words();
 }

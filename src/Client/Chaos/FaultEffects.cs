@@ -9,16 +9,13 @@ namespace GenSlmOrleans.Client.Chaos;
 /// one is started again) is the rest of its task, which ends in an objection, or null.
 /// </summary>
 /// <param name="cluster">To be hurt.</param>
-/// <param name="run">To be resumed after a disk was full.</param>
+/// <param name="run">Whose disk is filled, and whose bits are flipped.</param>
 /// <param name="disk">To be filled; null: there is none.</param>
-/// <param name="detection">Within which time silos are declared dead.</param>
-internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallDisk? disk, TimeSpan detection)
+/// <param name="pace">How long things last.</param>
+internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallDisk? disk, FaultPace pace)
 {
-    private const int Pulses = 10;
-
-    // A silo hands over at a step boundary, and has a minute for it.
-    private static readonly TimeSpan DrainPatience = TimeSpan.FromSeconds(90);
-    private static readonly TimeSpan FullFor = TimeSpan.FromSeconds(30);
+    // Two missed probes make a silo dead, each of half the time; a pulse is well below one.
+    private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(300);
 
     // Killed, or stopped until declared dead: how such a process ends says nothing about a drain that it was told of as well.
     private readonly HashSet<int> _doomed = [];
@@ -37,6 +34,10 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
         FaultKind.Slow => SlowAsync(silos, release, cancellation),
         FaultKind.Redis => RestartRedisAsync(release, cancellation),
         FaultKind.Cluster => RestartAsync(silos, release, cancellation),
+        FaultKind.SlowDisk => SlowDiskAsync(release, cancellation),
+        FaultKind.Partition => PartAsync(silos, release, cancellation),
+        FaultKind.Hang => HangAsync(silos, release, cancellation),
+        FaultKind.Flip => new FlippedBit(run).JudgeAsync(silos, release, cancellation),
         _ => FillAsync(release, cancellation),
     };
 
@@ -57,7 +58,7 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
         }
 
         release();
-        await Task.Delay(3 * detection, cancellation);
+        await Task.Delay(pace.Pause, cancellation);
         foreach (var silo in silos) Send(silo, ProcessSignal.Continue);
         return null;
     }
@@ -68,10 +69,10 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
         release();
         foreach (var silo in silos)
         {
-            if (await Task.WhenAny(silo.Ended, Task.Delay(DrainPatience, cancellation)) != silo.Ended)
+            if (await Task.WhenAny(silo.Ended, Task.Delay(pace.Drain, cancellation)) != silo.Ended)
             {
                 cancellation.ThrowIfCancellationRequested();
-                return $"{silo.Name} was told to leave and has not left within {DrainPatience.TotalSeconds:F0} s";
+                return $"{silo.Name} was told to leave and has not left within {pace.Drain.TotalSeconds:F0} s";
             }
 
             if (silo.Process.ExitCode != 0 && !_doomed.Contains(silo.Process.Id)) return $"{silo.Name} was told to leave: {silo.Obituary()}";
@@ -87,19 +88,17 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
         return null;
     }
 
-    private static async Task<string?> SlowAsync(ImmutableArray<LocalSilo> silos, Action release, CancellationToken cancellation)
+    private async Task<string?> SlowAsync(ImmutableArray<LocalSilo> silos, Action release, CancellationToken cancellation)
     {
-        // Two missed probes make a silo dead, each of half the time; a pulse is well below one.
-        var pulse = TimeSpan.FromMilliseconds(300);
         try
         {
-            for (int i = 0; i < Pulses; i++)
+            for (var passed = TimeSpan.Zero; passed < pace.Slow; passed += 2 * Pulse)
             {
                 foreach (var silo in silos) Send(silo, ProcessSignal.Stop);
                 release();
-                await Task.Delay(pulse, cancellation);
+                await Task.Delay(Pulse, cancellation);
                 foreach (var silo in silos) Send(silo, ProcessSignal.Continue);
-                await Task.Delay(pulse, cancellation);
+                await Task.Delay(Pulse, cancellation);
             }
         }
         finally
@@ -129,43 +128,75 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
         return null;
     }
 
-    // A run whose disk is full ends, with a sentence; when there is space again it is resumed.
+    // A run whose disk is full waits with what it has to write, and goes on when there is space again.
     private async Task<string?> FillAsync(Action release, CancellationToken cancellation)
     {
         if (disk is null) return "there is no small disk to fill";
-        run.GoesOnAfterFailure = true;
         disk.Fill();
         release();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        patience.CancelAfter(FullFor);
+        patience.CancelAfter(pace.Full);
         try
         {
-            await run.UntilAsync(status => status.State == RunState.Failed, patience.Token);
+            await run.UntilAsync(status => status.IsOver || status.State == RunState.Waiting, patience.Token);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            // It had nothing to write meanwhile, or waits for something else.
+            // It had nothing to write meanwhile, or trains on with what it has to write.
+        }
+        finally
+        {
+            disk.Free();
         }
 
-        disk.Free();
-        if (run.Status is { State: RunState.Failed, Failure: { } failure } && !failure.Message.Contains("is full", StringComparison.Ordinal))
-            return $"its disk was full, and it says: {failure.Message}";
-        await ResumeAsync(cancellation);
-        run.GoesOnAfterFailure = false;
+        return run.Status is { State: RunState.Failed, Failure: { } failure } ? $"its disk was full, and instead of waiting it failed: {failure.Message}" : null;
+    }
+
+    private async Task<string?> SlowDiskAsync(Action release, CancellationToken cancellation)
+    {
+        try
+        {
+            await Task.Delay(pace.SlowDisk, cancellation);
+        }
+        finally
+        {
+            release();
+        }
+
         return null;
     }
 
-    private async Task ResumeAsync(CancellationToken cancellation)
+    private async Task<string?> PartAsync(ImmutableArray<LocalSilo> silos, Action release, CancellationToken cancellation)
     {
-        if (run.Status.State != RunState.Failed) return;
-        await run.AskAsync(
-            async grain =>
-            {
-                await grain.ResumeAsync();
-                return true;
-            },
-            cancellation);
-        await run.UntilAsync(status => status.State is not RunState.Failed, cancellation);
+        if (cluster.Network is not { } network || silos.Length < 2) return "there are no two silos with a network between them";
+        await network.PartAsync(silos[0].Name, silos[1].Name);
+        release();
+        try
+        {
+            await Task.Delay(pace.Pause, cancellation);
+        }
+        finally
+        {
+            await network.JoinAsync(silos[0].Name, silos[1].Name);
+        }
+
+        return null;
+    }
+
+    // Whoever else there is goes on: the run must not wait for the one that hangs.
+    private async Task<string?> HangAsync(ImmutableArray<LocalSilo> silos, Action release, CancellationToken cancellation)
+    {
+        long before = run.Status.Step;
+        try
+        {
+            await Task.Delay(pace.Hang, cancellation);
+        }
+        finally
+        {
+            release();
+        }
+
+        return run.Status.Step > before ? null : $"the device of {silos[0].Name} hung for {pace.Hang.TotalSeconds:F0} s, and the run stayed at step {before + 1} with it";
     }
 
     private void Kill(LocalSilo silo)

@@ -20,7 +20,11 @@ internal static class FaultSchedule
     [
         (FaultKind.Kill, 8), (FaultKind.Pause, 3), (FaultKind.Drain, 3), (FaultKind.Join, 2),
         (FaultKind.Slow, 2), (FaultKind.Redis, 2), (FaultKind.Cluster, 2), (FaultKind.Disk, 1),
+        (FaultKind.SlowDisk, 1), (FaultKind.Partition, 2), (FaultKind.Hang, 2), (FaultKind.Flip, 1),
     ];
+
+    /// <summary>What is drawn from unless the console says otherwise: all.</summary>
+    public static ImmutableArray<FaultKind> Drawn { get; } = [.. Enum.GetValues<FaultKind>()];
 
     private static readonly ImmutableArray<FaultRole> Roles = [FaultRole.Driver, FaultRole.Holder, FaultRole.Standby, FaultRole.Worker, FaultRole.Silo];
 
@@ -37,7 +41,7 @@ internal static class FaultSchedule
         ulong draws = 0;
         int Below(int bound) => CounterRandom.Below(bound, seed, RandomPurpose.Faults, (ulong)run, draws++);
 
-        int count = 1 + Below(MostFaults);
+        int count = 1 + Below(Math.Clamp((int)(steps / (FewestStepsBetween + 1)), 1, MostFaults));
         var faults = ImmutableArray.CreateBuilder<Fault>();
         // One fault in each of as many stretches of the run, none at its very end.
         long stretch = Math.Max(1, (steps - 1) / count);
@@ -63,7 +67,8 @@ internal static class FaultSchedule
         {
             FaultKind.Join or FaultKind.Redis or FaultKind.Cluster => Fault.Of(kind).During(phase),
             // The keeper notices when it writes.
-            FaultKind.Disk => Fault.Of(kind),
+            FaultKind.Disk or FaultKind.SlowDisk => Fault.Of(kind),
+            FaultKind.Hang or FaultKind.Flip => new Fault(kind, new FaultTarget(role, number)),
             _ => new Fault(kind, new FaultTarget(role, number), Phase: phase),
         };
     }

@@ -46,13 +46,13 @@ internal sealed class ObservedRun : IAsyncDisposable
     }
 
     /// <summary>What is not as it must be, a sentence each.</summary>
-    /// <param name="expectedHash">Of the weights; null: not known.</param>
+    /// <param name="expected">What it would have come to undisturbed; null: not known.</param>
     /// <param name="strikes">What struck it.</param>
-    public ImmutableArray<string> Judge(string? expectedHash, IReadOnlyCollection<Strike> strikes) =>
+    public ImmutableArray<string> Judge(Expectation? expected, IReadOnlyCollection<Strike> strikes) =>
     [
         .. _objections,
         .. Follower.Objection is { } objection ? [objection] : Array.Empty<string>(),
-        .. Verdict.Of(Follower.Status, Follower.Events, _submission.Spec.Output, expectedHash, strikes),
+        .. Verdict.Of(Follower.Status, Follower.Events, _submission.Spec.Output, expected, strikes),
         .. _checkpoints.Objections,
         .. _checkpoints.Final(),
     ];

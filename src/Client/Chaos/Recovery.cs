@@ -13,6 +13,16 @@ internal sealed record Recovery(double? Detected, double? Planned, double? Appli
     public static ImmutableArray<(Strike Strike, Recovery Recovery)> OfAll(IReadOnlyList<Strike> strikes, IReadOnlyList<RunEvent> events) =>
         [.. strikes.Select((strike, i) => (strike, Of(strike, events.Where(happened => i + 1 == strikes.Count || happened.Time < strikes[i + 1].Time))))];
 
+    /// <summary>Median seconds between two steps with no strike between them or right before; null: there are none.</summary>
+    public static double? UndisturbedStep(IReadOnlyCollection<Strike> strikes, IEnumerable<RunEvent> events)
+    {
+        var steps = events.Where(happened => happened.Kind == RunEventKind.Step).Select(happened => happened.Time).ToArray();
+        var seconds = steps.Zip(steps.Skip(1))
+            .Where((_, index) => !strikes.Any(strike => strike.Time > steps[Math.Max(0, index - 1)] && strike.Time <= steps[index + 1]))
+            .Select(pair => (double?)(pair.Second - pair.First).TotalSeconds);
+        return Spread.Of(seconds) is { Count: > 0 } spread ? spread.Median : null;
+    }
+
     /// <summary>Reads a recovery from the events after a strike and before the next.</summary>
     public static Recovery Of(Strike strike, IEnumerable<RunEvent> events)
     {

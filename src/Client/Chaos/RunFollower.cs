@@ -21,6 +21,9 @@ internal sealed class RunFollower(Func<CancellationToken, Task<ClusterConnection
     private (long Since, long MetricsLength)? _alone;
     private long _seen;
 
+    /// <summary>Its output folder.</summary>
+    public string Output => output;
+
     /// <summary>The latest answer, without events.</summary>
     public RunStatus Status { get; private set; } = new() { RunId = runId };
 
@@ -63,6 +66,19 @@ internal sealed class RunFollower(Func<CancellationToken, Task<ClusterConnection
                 await Task.Delay(Interval, cancellation);
             }
         }
+    }
+
+    /// <summary>Has a run that failed go on, and waits until it does.</summary>
+    public async Task ResumeAsync(CancellationToken cancellation)
+    {
+        await AskAsync(
+            async grain =>
+            {
+                await grain.ResumeAsync();
+                return true;
+            },
+            cancellation);
+        await UntilAsync(status => status.State is not RunState.Failed, cancellation);
     }
 
     /// <summary>Follows the run until it is over, or cancelled.</summary>

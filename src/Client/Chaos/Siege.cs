@@ -9,7 +9,7 @@ namespace GenSlmOrleans.Client.Chaos;
 /// One cluster under continuous disturbance, and run after run on it: a kill every so many seconds, or the comings and
 /// goings of a trace. The run that is under way when it ends is finished in peace; every run is judged.
 /// </summary>
-internal sealed class Siege(ChaosSettings settings, string folder, TimeProvider time)
+internal sealed class Siege(ChaosSettings settings, RunSpec spec, string folder, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
 
@@ -75,7 +75,7 @@ internal sealed class Siege(ChaosSettings settings, string folder, TimeProvider 
         int silos, Func<ChaosCluster, CancellationToken, Task> disturb, ChaosOutcome undisturbed, Func<ChaosOutcome, Task> done, CancellationToken cancellation)
     {
         var outcomes = ImmutableArray.CreateBuilder<ChaosOutcome>();
-        var cluster = await ChaosCluster.OpenAsync(folder, silos, cancellation);
+        var cluster = await ChaosCluster.OpenAsync(folder, silos, null, cancellation);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var disturbing = disturb(cluster, over.Token);
         try
@@ -105,7 +105,7 @@ internal sealed class Siege(ChaosSettings settings, string folder, TimeProvider 
     {
         var began = time.GetUtcNow();
         long start = time.GetTimestamp();
-        await using var run = new ObservedRun(cluster, settings.Submission(Path.Combine(folder, $"output-{number:000}")));
+        await using var run = new ObservedRun(cluster, CampaignSpecs.Submission(spec, Path.Combine(folder, $"output-{number:000}")));
         using var devices = new DeviceTime(settings.Silos, time);
         using var over = new CancellationTokenSource();
         await devices.AskAsync(cluster);
@@ -117,11 +117,14 @@ internal sealed class Siege(ChaosSettings settings, string folder, TimeProvider 
         await following;
         double seconds = time.GetElapsedTime(start).TotalSeconds;
         var strikes = Strikes(began);
-        var objections = run.Judge(undisturbed.Status.WeightsSha256, strikes);
+        var objections = run.Judge(undisturbed.Expectation, strikes);
         var recoveries = Recovery.OfAll(strikes, run.Follower.Events);
         var spent = devices.Sum.Since(before);
         var goodput = Goodput.Of(settings.Silos, seconds, spent, devices.AbsentSeconds, undisturbed, recoveries.Select(struck => struck.Recovery));
-        return new ChaosOutcome(number, [], recoveries, run.Follower.Status, objections, folder, seconds, spent.MicroBatches, goodput);
+        return new ChaosOutcome(number, spec, [], recoveries, run.Follower.Status, objections, folder, seconds, spent.MicroBatches, goodput)
+        {
+            StepSeconds = Recovery.UndisturbedStep(strikes, run.Follower.Events),
+        };
     }
 
     private Strike[] Strikes(DateTimeOffset since)

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace GenSlmOrleans.Client.Chaos;
 
 /// <summary>
@@ -8,7 +6,10 @@ namespace GenSlmOrleans.Client.Chaos;
 /// </summary>
 internal sealed class SmallDisk : IAsyncDisposable
 {
-    private const int SizeMegabytes = 64;
+    private const int FewestMegabytes = 64;
+
+    // What is there at the end, a checkpoint that is being written, and one that is being removed.
+    private const int Room = 3;
     private const string BallastName = "ballast";
 
     private readonly string _folder;
@@ -21,7 +22,7 @@ internal sealed class SmallDisk : IAsyncDisposable
     {
         try
         {
-            await using (await MountAsync(Path.Combine(scratch, "mount-trial"))) return null;
+            await using (await MountAsync(Path.Combine(scratch, "mount-trial"), 0)) return null;
         }
         catch (IOException exception)
         {
@@ -30,11 +31,13 @@ internal sealed class SmallDisk : IAsyncDisposable
     }
 
     /// <summary>Mounts one over a folder, which is created.</summary>
+    /// <param name="folder">Where.</param>
+    /// <param name="contentSizeBytes">What a run has there at its end.</param>
     /// <exception cref="IOException">The system refuses.</exception>
-    public static async Task<SmallDisk> MountAsync(string folder)
+    public static async Task<SmallDisk> MountAsync(string folder, long contentSizeBytes)
     {
         Directory.CreateDirectory(folder);
-        await RunAsync("mount", "-t", "tmpfs", "-o", $"size={SizeMegabytes}m", "genslm-chaos", folder);
+        await SystemCommand.RunAsync("mount", "-t", "tmpfs", "-o", $"size={Math.Max(FewestMegabytes, Room * (contentSizeBytes >> 20))}m", "genslm-chaos", folder);
         return new SmallDisk(folder);
     }
 
@@ -59,30 +62,14 @@ internal sealed class SmallDisk : IAsyncDisposable
     /// <summary>Gives the space back.</summary>
     public void Free() => File.Delete(Path.Combine(_folder, BallastName));
 
-    private static async Task RunAsync(string program, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false };
-        try
-        {
-            using var process = Process.Start(start)!;
-            var error = await process.StandardError.ReadToEndAsync();
-            await process.WaitForExitAsync();
-            if (process.ExitCode != 0) throw new IOException(error.Trim().ReplaceLineEndings(" "));
-        }
-        catch (System.ComponentModel.Win32Exception exception)
-        {
-            throw new IOException($"{program}: {exception.Message}", exception);
-        }
-    }
-
     /// <summary>Keeps what is on it in its place, and unmounts it.</summary>
     public async ValueTask DisposeAsync()
     {
         Free();
         var saved = $"{_folder}-saved";
-        await RunAsync("cp", "-a", _folder, saved);
+        await SystemCommand.RunAsync("cp", "-a", _folder, saved);
         // Lazily: somebody may still have a file of it open.
-        await RunAsync("umount", "-l", _folder);
+        await SystemCommand.RunAsync("umount", "-l", _folder);
         Directory.Delete(_folder);
         Directory.Move(saved, _folder);
     }

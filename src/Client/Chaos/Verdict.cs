@@ -6,6 +6,11 @@ using GenSlmOrleans.Genomics;
 
 namespace GenSlmOrleans.Client.Chaos;
 
+/// <summary>What an undisturbed run came to.</summary>
+/// <param name="WeightsSha256">Of its weights.</param>
+/// <param name="Steps">After which it ended.</param>
+internal sealed record Expectation(string WeightsSha256, long Steps);
+
 /// <summary>Whether a run that was disturbed is what an undisturbed one would have been.</summary>
 internal static class Verdict
 {
@@ -13,18 +18,19 @@ internal static class Verdict
     /// <param name="status">How the run ended.</param>
     /// <param name="events">What happened in it.</param>
     /// <param name="output">Its output folder.</param>
-    /// <param name="expectedHash">Of the weights; null: not known.</param>
+    /// <param name="expected">What it would have come to undisturbed; null: not known.</param>
     /// <param name="strikes">What struck it.</param>
-    public static IEnumerable<string> Of(RunStatus status, IReadOnlyList<RunEvent> events, string output, string? expectedHash, IReadOnlyCollection<Strike> strikes)
+    public static IEnumerable<string> Of(RunStatus status, IReadOnlyList<RunEvent> events, string output, Expectation? expected, IReadOnlyCollection<Strike> strikes)
     {
         if (status.State != RunState.Completed) return [$"it ended as {status.State} after step {status.Step}: {status.Failure?.Message ?? "no reason given"}"];
-        return [.. Weights(status, expectedHash), .. Ledger(status, output), .. Metrics(output, status.TotalSteps), .. Repetitions(status, events, strikes)];
+        return [.. Weights(status, expected), .. Ledger(status, output), .. Metrics(output, expected?.Steps ?? status.Step), .. Repetitions(status, events, strikes)];
     }
 
-    private static IEnumerable<string> Weights(RunStatus status, string? expected)
+    private static IEnumerable<string> Weights(RunStatus status, Expectation? expected)
     {
-        if (expected is not null && status.WeightsSha256 != expected)
-            yield return $"its weights have hash {status.WeightsSha256}; undisturbed they have {expected}";
+        if (expected is null) yield break;
+        if (status.Step != expected.Steps) yield return $"it ended after step {status.Step}; undisturbed it ends after step {expected.Steps}";
+        if (status.WeightsSha256 != expected.WeightsSha256) yield return $"its weights have hash {status.WeightsSha256}; undisturbed they have {expected.WeightsSha256}";
     }
 
     // As 'genslm verify' does it.
@@ -80,9 +86,9 @@ internal static class Verdict
     private static bool CostsNoMicroBatch(Strike strike) => strike.Fault.Kind switch
     {
         FaultKind.Kill => strike.Silos.Length == 1 && !strike.HitDriver,
-        FaultKind.Drain or FaultKind.Join or FaultKind.Redis => true,
+        FaultKind.Drain or FaultKind.Join or FaultKind.Redis or FaultKind.SlowDisk => true,
         _ => false,
     };
 
-    private static bool CostsNoStep(Strike strike) => strike.Silos.Length <= 1 && strike.Fault.Kind is not (FaultKind.Cluster or FaultKind.Disk);
+    private static bool CostsNoStep(Strike strike) => strike.Silos.Length <= 1 && strike.Fault.Kind is not (FaultKind.Cluster or FaultKind.Disk or FaultKind.Flip or FaultKind.Partition);
 }

@@ -34,7 +34,7 @@ internal static class CancelCommand
 
             var question = $"End the run {known.Id} for good, after step {status.Step} of {status.TotalSteps}?";
             if (!parsed.GetValue(yes) && !Confirmation.Ask(question, isTerminal: !Console.IsInputRedirected, Console.In, Console.Error)) return ExitCode.Interrupted;
-            await PatientCall.TellAsync(known.Grain.CancelAsync, cancellation);
+            await known.Calls.TellAsync(known.Grain.CancelAsync, cancellation);
             await Console.Error.WriteLineAsync($"{known.Id} ends at its next step boundary; what it has saved stays in {known.Submission.Spec.Output}");
             return ExitCode.Done;
         });

@@ -13,16 +13,17 @@ internal static class ChaosCommand
 {
     private static readonly Argument<string?> Data = new("FASTA") { Description = "sequences to train on [samples/influenza.fasta]", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string?> Runs = Of("--runs", "N", "how many runs [10]");
-    private static readonly Option<string?> Seed = Of("--seed", "S", "decides the faults of all runs [1]");
+    private static readonly Option<string?> Seed = Of("--seed", "S", "decides settings and faults of all runs [1]");
     private static readonly Option<string?> First = Of("--first", "N", "number of the first run: to have one that failed again [1]");
+    private static readonly Option<string?> Settings = Of("--settings", string.Join('|', ChoiceText.Words<SettingsChoice>()), "drawn: each run has settings of its own; default: all have the same [drawn]");
     private static readonly Option<string?> Silos = Of("--silos", "N", "silos that a run begins with and is brought back to [3]");
-    private static readonly Option<string?> Kinds = Of("--kinds", "LIST", $"which faults to draw from [{string.Join(',', ChoiceText.Words<FaultKind>())}]");
+    private static readonly Option<string?> Kinds = Of("--kinds", "LIST", $"which faults to draw from [{string.Join(',', FaultSchedule.Drawn.Select(Listing.Word))}]");
     private static readonly Option<string?> Faults = Of("--faults", "LIST", "these instead, in every run: 'kill driver at step 3 during push; drain silo-1 at step 9'");
     private static readonly Option<string?> Storm = Of("--storm", "SECONDS", "instead, one kill every so many seconds, run after run on one cluster");
     private static readonly Option<string?> Duration = Of("--duration", "SECONDS", "how long the storm lasts [300]");
     private static readonly Option<string?> Trace = Of("--trace", "FILE", "instead, what a CSV of time_seconds,silo,up|down says");
     private static readonly Option<string?> Model = Of("--model", "NAME|PATH", "preset or config.json of the model to train [tiny]");
-    private static readonly Option<string?> Epochs = Of("--epochs", "N", "epochs of a run, of some 4 steps each with the sample [6]");
+    private static readonly Option<string?> Epochs = Of("--epochs", "N", "epochs of a run, of some 4 steps each [6; 3 with a large model]");
     private static readonly Option<string?> Output = Of("--output", "FOLDER", "where runs and logs go [chaos in the cache folder]");
     private static readonly Option<bool> Keep = new("--keep") { Arity = ArgumentArity.Zero, Description = "keep also the runs that passed" };
     private static readonly Option<bool> Json = new("--json") { Arity = ArgumentArity.Zero, Description = "print one object on standard output" };
@@ -33,13 +34,14 @@ internal static class ChaosCommand
         var command = new Command("chaos", """
             Example: genslm chaos --runs 5 --seed 7
 
-            Trains a small model on real silo processes of this machine while faults strike them (kill -9, SIGSTOP, drain, join,
-            slow silo, restart of Redis or of everything, full disk; at any phase of a step), and checks that each run ends in
-            the weights of an undisturbed one, with every record seen once and no step lost or applied twice. Exit code 0: all
-            passed; 1: one did not, and its seed, its faults and its logs are named.
+            Trains a small model on real silo processes of this machine, each run with settings of its own, while faults strike
+            them (kill -9, SIGSTOP, drain, join, slow silo, restart of Redis or of everything, full or slow disk; at any phase of a
+            step), and checks that each run ends in the weights of an undisturbed one with the same settings, with every record seen
+            once and no step lost or applied twice. Exit code 0: all passed; 1: one did not, and its seed, its settings, its faults
+            and its logs are named.
             """);
         command.Arguments.Add(Data);
-        foreach (var option in (Option[])[Runs, Seed, First, Silos, Kinds, Faults, Storm, Duration, Trace, Model, Epochs, Output, Keep, Json, Verbose]) command.Options.Add(option);
+        foreach (var option in (Option[])[Runs, Seed, First, Settings, Silos, Kinds, Faults, Storm, Duration, Trace, Model, Epochs, Output, Keep, Json, Verbose]) command.Options.Add(option);
         command.SetAction(async (parsed, cancellation) => await RunAsync(Read(parsed), parsed.GetValue(Json), cancellation));
         return command;
     }
@@ -56,12 +58,13 @@ internal static class ChaosCommand
         {
             Data = parsed.GetValue(Data) ?? Sample(),
             Model = Text(Model) ?? "tiny",
-            Epochs = Count("epochs", Text(Epochs) ?? "6", int.MaxValue),
+            Epochs = Text(Epochs) is { } epochs ? Count("epochs", epochs, int.MaxValue / RunSize.StepsPerEpoch) : null,
+            Settings = Text(Settings) is { } choice ? ChoiceText.Parse<SettingsChoice>("settings", choice) : SettingsChoice.Drawn,
             Runs = Count("runs", Text(Runs) ?? "10", int.MaxValue),
             Seed = RunOption.ParseNumber<ulong>("seed", Text(Seed) ?? "1"),
             FirstRun = Count("first", Text(First) ?? "1", int.MaxValue),
             Silos = Count("silos", Text(Silos) ?? "3", ChaosCluster.Places - 2),
-            Kinds = Text(Kinds) is { } kinds ? Several("kinds", kinds, ',', word => ChoiceText.Parse<FaultKind>("kinds", word)) : [.. Enum.GetValues<FaultKind>()],
+            Kinds = Text(Kinds) is { } kinds ? Several("kinds", kinds, ',', word => ChoiceText.Parse<FaultKind>("kinds", word)) : FaultSchedule.Drawn,
             Faults = Text(Faults) is { } faults ? Several("faults", faults, ';', Fault.Parse) : default,
             Storm = Text(Storm) is { } storm ? Seconds("storm", storm) : null,
             Duration = Seconds("duration", Text(Duration) ?? "300"),

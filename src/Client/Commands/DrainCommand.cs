@@ -12,7 +12,7 @@ internal static class DrainCommand
         var command = new Command("drain", """
             Example: genslm silo drain silo-2
 
-            Makes a silo hand over what it holds at the next step boundary and leave. No step is repeated for it.
+            Makes a silo hand over what it holds, whatever a step is at, and leave. No step is repeated for it.
             """);
         var name = new Argument<string>("NAME") { Description = "the silo's name, as 'genslm silos' lists it" };
         var gateway = GatewayOption.Create();

@@ -28,7 +28,7 @@ internal static class ExportCommand
         {
             bool json = OutputOption.Read(parsed, output) == OutputOption.Json;
             await using var known = await KnownRun.OpenAsync(parsed.GetValue(gateway), parsed.GetValue(run)!, cancellation);
-            var report = await PatientCall.AskAsync(known.Grain.ExportAsync, PatientCall.Patience, cancellation, WritingLimit);
+            var report = await known.Calls.AskAsync(known.Grain.ExportAsync, cancellation, WritingLimit);
             await Console.Out.WriteAsync(json
                 ? Listing.JsonObject(new { RunId = known.Id, Exported = report.Path, report.WeightsSha256, report.LedgerHead, report.RecordsSeenExactlyOnce })
                 : $"{report.Path}\n");

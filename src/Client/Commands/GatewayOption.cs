@@ -28,7 +28,9 @@ internal static class GatewayOption
         if (OfEnvironment is { } variable) return await ConnectAsync(variable, "GENSLM_GATEWAY", cancellation);
         var cluster = StandingCluster.Find() ?? throw new ClusterException("No cluster is up on this machine: 'genslm up' starts one, --gateway HOST:PORT names another.");
         if (!cluster.LiveSilos.Any()) throw new ClusterException("No silo of the cluster that was started on this machine is alive; 'genslm silo' adds one, 'genslm down' stops what is left.");
-        return await ClusterConnection.OpenAsync(() => Gateways(StandingCluster.Find() ?? cluster), cluster.Name, cancellation);
+        StandingCluster Now() => StandingCluster.Find() ?? cluster;
+        return await ClusterConnection.OpenAsync(
+            () => Gateways(Now()), cluster.Name, cancellation, ClusterPresence.OfStanding(() => Now().LiveSilos.Select(silo => silo.Name)));
     }
 
     private static IPEndPoint[] Gateways(StandingCluster cluster) => [.. cluster.LiveSilos.Select(silo => silo.Ports.GatewayEndPoint)];

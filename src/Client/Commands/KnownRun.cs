@@ -22,6 +22,9 @@ internal sealed class KnownRun : IAsyncDisposable
 
     public ITrainingRunGrain Grain { get; }
 
+    /// <summary>Repeats calls for as long as the cluster is there.</summary>
+    public PatientCall Calls => _connection.Calls;
+
     /// <summary>The argument RUN.</summary>
     public static Argument<string> Argument() => new("RUN") { Description = "the run's name, as 'genslm runs' lists it" };
 
@@ -49,7 +52,7 @@ internal sealed class KnownRun : IAsyncDisposable
 
     /// <summary>Where the run stands, with the events after a sequence number.</summary>
     public Task<RunStatus> StatusAsync(long afterSequence, CancellationToken cancellation) =>
-        PatientCall.AskAsync(() => Grain.GetStatusAsync(afterSequence), PatientCall.Patience, cancellation);
+        Calls.AskAsync(() => Grain.GetStatusAsync(afterSequence), cancellation);
 
     /// <summary>The run's line in the cluster's queue; null when it has been forgotten there.</summary>
     public async Task<QueuedRun?> QueuedAsync(CancellationToken cancellation) =>

@@ -25,7 +25,7 @@ internal static class PauseCommand
             await using var known = await KnownRun.OpenAsync(parsed.GetValue(gateway), parsed.GetValue(run)!, cancellation);
             var status = await known.StatusAsync(long.MaxValue, cancellation);
             if (status.IsOver && status.State != RunState.Paused) throw new UsageException($"The run {known.Id} is {EnumText.Word(status.State)}; there is nothing to pause.");
-            if (!status.IsOver) await PatientCall.TellAsync(known.Grain.PauseAsync, cancellation);
+            if (!status.IsOver) await known.Calls.TellAsync(known.Grain.PauseAsync, cancellation);
             await Console.Error.WriteLineAsync(status.IsOver
                 ? $"{known.Id} is paused already, after step {status.Step} of {status.TotalSteps}"
                 : $"{known.Id} pauses at its next step boundary; 'genslm wait {known.Id} --for paused' waits for that");

@@ -16,19 +16,20 @@ internal sealed record RemoteSession(string RunId, string Output, string? Gatewa
 
     /// <summary>Shows the run until it is over.</summary>
     /// <param name="run">Its grain.</param>
+    /// <param name="calls">Repeats calls for as long as the cluster is there.</param>
     /// <param name="view">Shows it.</param>
     /// <param name="earlierEvents">How many of the events so far are shown.</param>
     /// <param name="untilStep">Ends the watch when this step has been done.</param>
     /// <param name="json">Whether standard output gets a summary.</param>
     /// <param name="cancellation">Ends the watch.</param>
     /// <returns>The exit code.</returns>
-    public async Task<int> WatchAsync(ITrainingRunGrain run, IProgressView view, int earlierEvents, long? untilStep, bool json, CancellationToken cancellation)
+    public async Task<int> WatchAsync(ITrainingRunGrain run, PatientCall calls, IProgressView view, int earlierEvents, long? untilStep, bool json, CancellationToken cancellation)
     {
         using var interruption = new Interruption(cancellation, firstIsOrder: true);
         try
         {
             view.Started(RunId, Output, []);
-            var watch = new RunWatch(run, view) { EarlierEvents = earlierEvents };
+            var watch = new RunWatch(run, calls, view) { EarlierEvents = earlierEvents };
             var status = await watch.FollowAsync(status => status.Step >= untilStep, pauseAsked: null, interruption.Order);
             await view.EndAsync();
             if (status.IsOver) return await RunReport.PrintAsync(status, $"genslm resume {RunId}{With}", json);

@@ -17,7 +17,7 @@ internal static class SiloCommand
             """);
         var join = new Option<string?>("--join") { HelpName = "HOST:PORT", Description = "the cluster's Redis [that of 'genslm up', or GENSLM_REDIS]" };
         var name = new Option<string?>("--name") { HelpName = "NAME", Description = "the silo's name [silo-N, or the machine's and the process id]" };
-        var devices = new Option<string?>("--devices") { HelpName = "LIST", Description = "devices it offers (cpu, cuda:0,cuda:1) [every GPU, or the CPU]" };
+        var devices = new Option<string?>("--devices") { HelpName = "LIST", Description = "devices it offers (cpu, cuda:0,cuda:1) [every GPU that no other silo of the machine offers, or the CPU]" };
         var address = new Option<string?>("--address") { HelpName = "IP", Description = "where the other silos reach it [127.0.0.1: silos of this machine]" };
         var verbose = new Option<bool>("--verbose") { Arity = ArgumentArity.Zero, Description = "show stack traces" };
         foreach (var option in (Option[])[join, name, devices, address, verbose]) command.Options.Add(option);
@@ -38,7 +38,7 @@ internal static class SiloCommand
         if (joinsStanding && cluster!.LiveSilos.Any(silo => silo.Name == place.Name))
             throw new UsageException($"The cluster has a silo {place.Name} already; choose another --name.");
 
-        using var silo = LocalSilo.Start(place, sharesCores: joinsStanding, logPath: null);
+        using var silo = LocalSilo.Start(place, joinsStanding ? null : 1, logPath: null);
         if (joinsStanding) Register(silo);
         int signals = 0;
         void Leave(PosixSignalContext context)

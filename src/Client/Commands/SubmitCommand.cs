@@ -40,7 +40,7 @@ internal static class SubmitCommand
             var session = new RemoteSession(id, submission.Spec.Output, named);
             if (parsed.GetValue(detach)) return await DetachAsync(session, settings.Json);
             var run = connection.Grains.GetGrain<ITrainingRunGrain>(id);
-            return await session.WatchAsync(run, ProgressView.Choose(parsed.GetValue(plain)), int.MaxValue, null, settings.Json, cancellation);
+            return await session.WatchAsync(run, connection.Calls, ProgressView.Choose(parsed.GetValue(plain)), int.MaxValue, null, settings.Json, cancellation);
         });
         return command;
     }

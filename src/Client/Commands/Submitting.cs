@@ -46,9 +46,9 @@ internal sealed class Submitting(ClusterConnection connection, TrainSettings set
     {
         var id = name ?? SubmissionCheck.RunId(submission.Spec);
         var run = connection.Grains.GetGrain<ITrainingRunGrain>(id);
-        var status = await PatientCall.AskAsync(() => run.GetStatusAsync(long.MaxValue), PatientCall.Patience, cancellation);
+        var status = await connection.Calls.AskAsync(() => run.GetStatusAsync(long.MaxValue), cancellation);
         if (status.State != RunState.Unknown && !status.IsOver) throw new UsageException($"The run {id} is under way already; 'genslm watch {id}' shows it.");
-        await PatientCall.TellAsync(() => run.StartAsync(submission), cancellation);
+        await connection.Calls.TellAsync(() => run.StartAsync(submission), cancellation);
         return id;
     }
 
@@ -57,7 +57,7 @@ internal sealed class Submitting(ClusterConnection connection, TrainSettings set
     // Another console may have taken the name in between: starting a run that is under way does nothing.
     private async Task<bool> StartAsync(string id, RunSubmission submission, CancellationToken cancellation)
     {
-        await PatientCall.TellAsync(() => connection.Grains.GetGrain<ITrainingRunGrain>(id).StartAsync(submission), cancellation);
+        await connection.Calls.TellAsync(() => connection.Grains.GetGrain<ITrainingRunGrain>(id).StartAsync(submission), cancellation);
         return await SubmittedAsync(id, cancellation) == submission;
     }
 

@@ -16,7 +16,7 @@ internal static class UpCommand
             and silos. What its runs have reached is kept from one 'up' to the next. 'genslm down' stops it.
             """);
         var silos = new Option<string?>("--silos") { HelpName = "N", Description = "how many silos [3]" };
-        var devices = new Option<string?>("--devices") { HelpName = "LIST", Description = "devices each silo offers (cpu, cuda:0,cuda:1) [every GPU, or the CPU]" };
+        var devices = new Option<string?>("--devices") { HelpName = "LIST", Description = "devices each silo offers (cpu, cuda:0) [its part of the GPUs, or the CPU]" };
         var verbose = new Option<bool>("--verbose") { Arity = ArgumentArity.Zero, Description = "show stack traces" };
         foreach (var option in (Option[])[silos, devices, verbose]) command.Options.Add(option);
         command.SetAction(async (parsed, cancellation) => await RunAsync(Count(parsed.GetValue(silos) ?? "3"), parsed.GetValue(devices), cancellation));
@@ -50,7 +50,7 @@ internal static class UpCommand
             redis = await RedisServer.OpenAsync(SiloPorts.Next(ref cursor), StandingCluster.DataFolder, Log("redis"), cancellation);
             var places = Enumerable.Range(0, count)
                 .Select(i => new SiloPlace($"silo-{i}", SiloPorts.Free(ref cursor), redis.Address, ClusterConnection.DefaultCluster, devices));
-            await LocalSilo.StartAllAsync([.. places], silos, Log, cancellation);
+            await LocalSilo.StartAllAsync([.. places], silos, Log, Console.Error.WriteLine, cancellation);
             var cluster = new StandingCluster(
                 ClusterConnection.DefaultCluster, redis.Address, redis.Process is null ? null : KnownProcess.Of(redis.Process),
                 [.. silos.Select(silo => new StandingSilo(silo.Name, KnownProcess.Of(silo.Process), silo.Ports))]);

@@ -9,6 +9,9 @@ internal static class WaitCommand
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(200);
 
+    // For connecting and one answer.
+    private static readonly TimeSpan ShortestLook = TimeSpan.FromSeconds(5);
+
     public static Command Create()
     {
         var command = new Command("wait", """
@@ -28,37 +31,44 @@ internal static class WaitCommand
         {
             var awaited = WaitCondition.Parse(parsed.GetValue(condition)!);
             TimeSpan? limit = parsed.GetValue(timeout) is { } text ? DurationText.Parse("timeout", text) : null;
-            await using var known = await KnownRun.OpenAsync(parsed.GetValue(gateway), parsed.GetValue(run)!, cancellation);
-            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            if (limit is { } time) deadline.CancelAfter(time);
-            return await WaitAsync(known, awaited, deadline, cancellation);
+            return await WaitAsync(parsed.GetValue(gateway), parsed.GetValue(run)!, awaited, limit, cancellation);
         });
         return command;
     }
 
-    private static async Task<int> WaitAsync(KnownRun run, WaitCondition awaited, CancellationTokenSource deadline, CancellationToken cancellation)
+    private static async Task<int> WaitAsync(string? gateway, string name, WaitCondition awaited, TimeSpan? limit, CancellationToken cancellation)
     {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var lookDeadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        if (limit is { } time)
+        {
+            deadline.CancelAfter(time);
+            // Also with no time to wait it is looked at once.
+            lookDeadline.CancelAfter(time > ShortestLook ? time : ShortestLook);
+        }
+
         RunStatus? status = null;
         try
         {
-            // Also with no time to wait it is looked at once.
-            status = await run.StatusAsync(long.MaxValue, cancellation);
+            await using var run = await KnownRun.OpenAsync(gateway, name, lookDeadline.Token);
+            status = await run.StatusAsync(long.MaxValue, lookDeadline.Token);
             while (!awaited.IsMetBy(status) && !WaitCondition.IsOutOfReachOf(status))
             {
                 await Task.Delay(PollInterval, deadline.Token);
                 status = await run.StatusAsync(long.MaxValue, deadline.Token);
             }
         }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        catch (OperationCanceledException) when (lookDeadline.IsCancellationRequested || deadline.IsCancellationRequested)
         {
-            await Console.Error.WriteLineAsync($"{Where(run, status!)}; the time to wait for '{awaited}' is up");
+            cancellation.ThrowIfCancellationRequested();
+            await Console.Error.WriteLineAsync($"{(status is null ? $"the cluster has not answered for {name}" : Where(name, status))}; the time to wait for '{awaited}' is up");
             return ExitCode.WaitTimedOut;
         }
 
         bool met = awaited.IsMetBy(status);
-        await Console.Error.WriteLineAsync(met ? Where(run, status) : $"{Where(run, status)} and will not get to '{awaited}'{(status.Failure is { } failure ? $": {failure.Message}" : "")}");
+        await Console.Error.WriteLineAsync(met ? Where(name, status) : $"{Where(name, status)} and will not get to '{awaited}'{(status.Failure is { } failure ? $": {failure.Message}" : "")}");
         return met ? ExitCode.Done : ExitCode.RunFailed;
     }
 
-    private static string Where(KnownRun run, RunStatus status) => $"{run.Id} is {EnumText.Word(status.State)}, after step {status.Step} of {status.TotalSteps}";
+    private static string Where(string name, RunStatus status) => $"{name} is {EnumText.Word(status.State)}, after step {status.Step} of {status.TotalSteps}";
 }

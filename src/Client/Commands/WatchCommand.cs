@@ -32,7 +32,7 @@ internal static class WatchCommand
             var named = parsed.GetValue(gateway);
             await using var known = await KnownRun.OpenAsync(named, parsed.GetValue(run)!, cancellation);
             var session = new RemoteSession(known.Id, known.Submission.Spec.Output, named);
-            return await session.WatchAsync(known.Grain, ProgressView.Choose(parsed.GetValue(plain)), EarlierEvents, untilStep, parsed.GetValue(json), cancellation);
+            return await session.WatchAsync(known.Grain, known.Calls, ProgressView.Choose(parsed.GetValue(plain)), EarlierEvents, untilStep, parsed.GetValue(json), cancellation);
         });
         return command;
     }

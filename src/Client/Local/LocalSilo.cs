@@ -6,14 +6,20 @@ namespace GenSlmOrleans.Client.Local;
 /// <summary>A silo process of this console's own, and where it listens.</summary>
 internal sealed class LocalSilo : IDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan UsualStart = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
 
-    private LocalSilo(string name, SiloPorts ports, ChildProcess process) => (Name, Ports, Process) = (name, ports, process);
+    private LocalSilo(SiloPlace place, ChildProcess process) => (Name, Ports, Host, Process) = (place.Name, place.Ports, place.Host, process);
 
     public string Name { get; }
 
     public SiloPorts Ports { get; }
+
+    /// <summary>Where this machine reaches it.</summary>
+    public IPAddress Host { get; }
+
+    /// <summary>Where clients on this machine connect to.</summary>
+    public IPEndPoint GatewayEndPoint => new(Host, Ports.Gateway);
 
     public ChildProcess Process { get; }
 
@@ -25,53 +31,62 @@ internal sealed class LocalSilo : IDisposable
 
     /// <summary>Starts a silo; <see cref="ReadyAsync"/> completes when it has joined.</summary>
     /// <param name="place">Its name, where it listens and what it joins.</param>
-    /// <param name="sharesCores">Other silos compute on the same cores.</param>
+    /// <param name="silosHere">How many silos start on this machine, this one included; null: it joins others.</param>
     /// <param name="logPath">Where its log goes; null: to this console.</param>
     /// <param name="faultPoints">The folder in which it is told where to wait for a fault; null: nowhere.</param>
-    public static LocalSilo Start(SiloPlace place, bool sharesCores, string? logPath, string? faultPoints = null) => new(place.Name, place.Ports, ChildProcess.Start(
-        SiloProgram(), ["--ends-with-parent", "true", .. place.Arguments()], Environment(sharesCores, faultPoints), logPath));
+    /// <param name="prefix">A command that becomes the silo, elsewhere; none: it is started here.</param>
+    public static LocalSilo Start(SiloPlace place, int? silosHere, string? logPath, string? faultPoints = null, params IReadOnlyList<string> prefix) => new(place, ChildProcess.Start(
+        SiloProgram(), ["--ends-with-parent", "true", "--silos-here", (silosHere ?? 1).ToString(CultureInfo.InvariantCulture), .. place.Arguments()], Environment(sharesCores: silosHere != 1, faultPoints), logPath, prefix));
 
     /// <summary>
     /// Starts silos, the first before the others: it clears the table of members that an earlier start has left there, and
     /// silos that join at the same moment hinder each other for longer than it takes. All are among the started, also when it fails.
     /// </summary>
-    public static async Task StartAllAsync(IReadOnlyList<SiloPlace> places, ICollection<LocalSilo> started, Func<string, string> logPath, CancellationToken cancellation)
+    public static async Task StartAllAsync(IReadOnlyList<SiloPlace> places, ICollection<LocalSilo> started, Func<string, string> logPath, Action<string> tell, CancellationToken cancellation)
     {
         foreach (var place in places)
         {
-            var silo = Start(place, sharesCores: places.Count > 1, logPath(place.Name));
+            var silo = Start(place, places.Count, logPath(place.Name));
             started.Add(silo);
-            if (started.Count == 1) await silo.ReadyAsync(cancellation);
+            if (started.Count == 1) await silo.ReadyAsync(tell, cancellation);
         }
 
-        await Task.WhenAll(started.Select(silo => silo.ReadyAsync(cancellation)));
+        await Task.WhenAll(started.Select(silo => silo.ReadyAsync(tell, cancellation)));
     }
 
-    /// <summary>Completes when the silo has joined its cluster and takes calls.</summary>
-    /// <exception cref="ClusterException">It ended or was not ready in time; the message shows the end of its log.</exception>
-    public async Task ReadyAsync(CancellationToken cancellation)
+    /// <summary>Completes when the silo has joined its cluster and takes calls, however long that takes: it gives up by ending.</summary>
+    /// <param name="tell">Shows a line when that takes long.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="ClusterException">It ended; the message shows the end of its log.</exception>
+    public async Task ReadyAsync(Action<string> tell, CancellationToken cancellation)
     {
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(StartTimeout);
-        while (true)
+        long began = TimeProvider.System.GetTimestamp();
+        bool told = false;
+        while (!await IsReadyAsync(http, cancellation))
         {
             if (Ended.IsCompleted) throw new ClusterException($"A silo did not start: {Obituary()}");
-            try
+            if (!told && TimeProvider.System.GetElapsedTime(began) > UsualStart)
             {
-                using var answer = await http.GetAsync(new Uri($"http://127.0.0.1:{Ports.Http}/health/ready"), deadline.Token);
-                if (answer.IsSuccessStatusCode) return;
-            }
-            catch (HttpRequestException)
-            {
-                // Not listening yet.
-            }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-            {
-                if (deadline.IsCancellationRequested) throw new ClusterException($"A silo was not ready within {StartTimeout.TotalSeconds:F0} s; its log is {Process.LogPath}");
+                tell($"waiting for {Name}, which is running and has not joined yet{(Process.LogPath is { } log ? $"; its log is {log}" : "")}");
+                told = true;
             }
 
             await Task.WhenAny(Ended, Task.Delay(PollInterval, cancellation));
+        }
+    }
+
+    private async Task<bool> IsReadyAsync(HttpClient http, CancellationToken cancellation)
+    {
+        try
+        {
+            using var answer = await http.GetAsync(new Uri($"http://{Host}:{Ports.Http}/health/ready"), cancellation);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException && !cancellation.IsCancellationRequested)
+        {
+            // Not listening yet, or too busy to answer.
+            return false;
         }
     }
 
@@ -110,10 +125,13 @@ internal sealed class LocalSilo : IDisposable
 /// <param name="Ports">Where it listens.</param>
 /// <param name="Redis">Where its cluster keeps membership and state; null: in memory, a cluster of one.</param>
 /// <param name="Cluster">Which cluster there.</param>
-/// <param name="Devices">Devices to offer, separated by commas; null: every GPU, or the CPU.</param>
+/// <param name="Devices">Devices to offer, separated by commas; null: GPUs that are free, or the CPU.</param>
 /// <param name="Address">Where other silos reach it; null: on this machine only.</param>
 internal sealed record SiloPlace(string Name, SiloPorts Ports, string? Redis, string Cluster, string? Devices, string? Address = null)
 {
+    /// <summary>Where this machine reaches it: one that others reach listens everywhere.</summary>
+    public IPAddress Host => Address is { } address && IPAddress.TryParse(address, out var reached) ? reached : IPAddress.Loopback;
+
     public IEnumerable<string> Arguments()
     {
         List<(string Option, string? Value)> options =

@@ -11,7 +11,7 @@ namespace GenSlmOrleans.Client.Local;
 /// </summary>
 internal sealed class RedisServer : IAsyncDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
 
     private RedisServer(string address, ChildProcess? process) => (Address, Process) = (address, process);
@@ -47,14 +47,16 @@ internal sealed class RedisServer : IAsyncDisposable
     /// <param name="folder">Where it keeps its data, and finds those it kept before; null: in memory only.</param>
     /// <param name="logPath">Where its log goes.</param>
     /// <param name="cancellation">Gives up.</param>
+    /// <param name="host">This machine's address at which it is to listen; null: for processes of this machine only.</param>
     /// <exception cref="ClusterException">It does not answer; the message says why.</exception>
-    public static async Task<RedisServer> StartAsync(int port, string? folder, string logPath, CancellationToken cancellation)
+    public static async Task<RedisServer> StartAsync(int port, string? folder, string logPath, CancellationToken cancellation, IPAddress? host = null)
     {
+        var place = new IPEndPoint(host ?? IPAddress.Loopback, port);
         var program = await GarnetTool.LocateAsync(cancellation);
-        var server = new RedisServer($"127.0.0.1:{port}", ChildProcess.Start(program, Arguments(port, folder), Additions(), logPath));
+        var server = new RedisServer($"{place}", ChildProcess.Start(program, Arguments(place, folder), Additions(), logPath));
         try
         {
-            await server.ReadyAsync(port, cancellation);
+            await server.ReadyAsync(place, cancellation);
             return server;
         }
         catch
@@ -99,30 +101,29 @@ internal sealed class RedisServer : IAsyncDisposable
         }
     }
 
-    private async Task ReadyAsync(int port, CancellationToken cancellation)
+    private async Task ReadyAsync(IPEndPoint place, CancellationToken cancellation)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(StartTimeout);
-        while (!await AnswersAsync(port, deadline.Token))
+        while (!await AnswersAsync(place, cancellation))
         {
             if (Process!.Ended.IsCompleted) throw new ClusterException($"Garnet did not start: {Process.Obituary()}");
             cancellation.ThrowIfCancellationRequested();
-            if (deadline.IsCancellationRequested) throw new ClusterException($"Garnet was not ready within {StartTimeout.TotalSeconds:F0} s; its log is {Process.LogPath}");
             await Task.WhenAny(Process.Ended, Task.Delay(PollInterval, cancellation));
         }
     }
 
     // Without the client library, which takes its time over a server that does not listen yet.
-    private static async Task<bool> AnswersAsync(int port, CancellationToken cancellation)
+    private static async Task<bool> AnswersAsync(IPEndPoint place, CancellationToken cancellation)
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(AnswerLimit);
         try
         {
             using var connection = new TcpClient();
-            await connection.ConnectAsync(IPAddress.Loopback, port, cancellation);
+            await connection.ConnectAsync(place, limit.Token);
             var stream = connection.GetStream();
-            await stream.WriteAsync("PING\r\n"u8.ToArray(), cancellation);
+            await stream.WriteAsync("PING\r\n"u8.ToArray(), limit.Token);
             var answer = new byte[5];
-            await stream.ReadExactlyAsync(answer, cancellation);
+            await stream.ReadExactlyAsync(answer, limit.Token);
             return answer.AsSpan().SequenceEqual("+PONG"u8);
         }
         catch (Exception exception) when (exception is SocketException or IOException or OperationCanceledException)
@@ -132,9 +133,9 @@ internal sealed class RedisServer : IAsyncDisposable
     }
 
     // Small, for it holds little: membership, the state of a few grains, reminders. Orleans' scripts want Lua.
-    private static IEnumerable<string> Arguments(int port, string? folder) =>
+    private static IEnumerable<string> Arguments(IPEndPoint place, string? folder) =>
     [
-        "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--lua", "--lua-transaction-mode",
+        "--bind", $"{place.Address}", "--port", place.Port.ToString(CultureInfo.InvariantCulture), "--lua", "--lua-transaction-mode",
         "--memory", "256m", "--index", "1m",
         .. folder is null ? (string[])[] : Durable(folder),
     ];

@@ -52,7 +52,7 @@ internal static class RunFile
         if (value.Any(char.IsControl)) return $"{option.Key}: {JsonSerializer.Serialize(value, RunSpec.JsonOptions)}";
         bool plain = option.Kind switch
         {
-            ValueKind.Text => IsPlainText(value),
+            ValueKind.Text or ValueKind.Name => IsPlainText(value),
             ValueKind.Interval => value.Length > 0 && value.All(char.IsAsciiLetterOrDigit),
             _ => true,
         };

@@ -41,6 +41,7 @@ internal static class RunFileSchema
             ValueKind.Flag => Described("boolean", option.Description),
             ValueKind.Choice => Choice(option),
             ValueKind.Interval => Interval(option),
+            ValueKind.Name => Name(option),
             _ => Described("string", option.Description),
         };
         SettingBounds.Describe(option, property);
@@ -64,6 +65,14 @@ internal static class RunFileSchema
         property["type"] = new JsonArray("string", "integer");
         property["pattern"] = "^ *0*[1-9][0-9]* *([Ss][Tt][Ee][Pp][Ss]?|[Ee][Pp][Oo][Cc][Hh][Ss]?)? *$";
         property["minimum"] = 1;
+        return property;
+    }
+
+    private static JsonObject Name(RunOption option)
+    {
+        var property = Described("string", option.Description);
+        property["pattern"] = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$";
+        property["maxLength"] = RunName.LongestChosen;
         return property;
     }
 

@@ -19,6 +19,9 @@ internal enum ValueKind
 
     /// <summary>See <see cref="ValidationInterval"/>.</summary>
     Interval,
+
+    /// <summary>A name that becomes part of a folder's.</summary>
+    Name,
 }
 
 /// <summary>One setting: a key of the run file and an option of the console.</summary>

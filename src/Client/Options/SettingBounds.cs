@@ -11,7 +11,7 @@ namespace GenSlmOrleans.Client.Options;
 internal static class SettingBounds
 {
     /// <summary>Sound, and as free as can be: bounds that depend on other settings do not show.</summary>
-    private static readonly TrainSettings Free = new() { Spec = new RunSpec { Data = "x.fasta", Shards = 1024, Schedule = LearningRateScheduleKind.Cosine } };
+    private static readonly TrainSettings Free = new() { Spec = new RunSpec { Data = "x.fasta", Shards = 65_536, Schedule = LearningRateScheduleKind.Cosine } };
 
     private static readonly int[] WholeNumbers = [.. Enumerable.Range(-4, 12)];
 
@@ -29,6 +29,23 @@ internal static class SettingBounds
         if (taken[0] != WholeNumbers[0]) property["minimum"] = taken[0];
         var holes = Enumerable.Range(taken[0], taken[^1] - taken[0]).Except(taken).Select(number => (JsonNode)number).ToArray();
         if (holes.Length > 0) property["not"] = new JsonObject { ["enum"] = new JsonArray(holes) };
+        if (Largest(option) is { } largest) property["maximum"] = largest;
+    }
+
+    // Above the holes all numbers are taken up to the largest; where that is the type's, there is no bound.
+    private static long? Largest(RunOption option)
+    {
+        long taken = WholeNumbers[^1];
+        long refused = long.MaxValue;
+        if (IsTaken(option, refused)) return null;
+        while (refused - taken > 1)
+        {
+            long middle = taken + ((refused - taken) / 2);
+            if (IsTaken(option, middle)) taken = middle;
+            else refused = middle;
+        }
+
+        return taken == int.MaxValue ? null : taken;
     }
 
     private static void DescribeReal(RunOption option, JsonObject property)
@@ -38,11 +55,11 @@ internal static class SettingBounds
         if (!IsTaken(option, 1 + JustAbove)) property[IsTaken(option, 1) ? "maximum" : "exclusiveMaximum"] = 1;
     }
 
-    private static bool IsTaken(RunOption option, double number)
+    private static bool IsTaken(RunOption option, IFormattable number)
     {
         try
         {
-            return !option.Set(Free, number.ToString("R", CultureInfo.InvariantCulture)).Validate().Any(problem => problem.StartsWith(option.Key + " is ", StringComparison.Ordinal));
+            return !option.Set(Free, number.ToString(null, CultureInfo.InvariantCulture)).Validate().Any(problem => problem.StartsWith(option.Key + " is ", StringComparison.Ordinal));
         }
         catch (UsageException)
         {

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Chaos;
+using GenSlmOrleans.Client.Options;
 
 namespace GenSlmOrleans.Client.Rendering;
 
@@ -16,8 +18,24 @@ internal static class ChaosText
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    /// <summary>What runs have in common that others have not: the settings that differ from the defaults of 'genslm train'.</summary>
+    public static string Settings(RunSpec spec) => $"settings: {string.Join(' ', Differences(spec))}";
+
+    /// <summary>How the run went that the others are compared with.</summary>
+    public static string Undisturbed(ChaosOutcome outcome) => EventText.Invariant(
+        $"undisturbed: {outcome.Status.Step} steps in {outcome.Status.Seconds:F1} s, {outcome.Seconds:F0} s with its cluster; weights sha256 {outcome.Status.WeightsSha256}");
+
     /// <summary>What a run begins with.</summary>
-    public static string Beginning(int run, IEnumerable<Fault> schedule) => EventText.Invariant($"run {run}: {string.Join("; ", schedule)}");
+    public static string Beginning(int run, IEnumerable<Fault> schedule, TimeSpan expected) =>
+        EventText.Invariant($"run {run}, about {expected.TotalSeconds:F0} s: {string.Join("; ", schedule)}");
+
+    /// <summary>The settings that differ from the defaults, as the console takes them; of files the names.</summary>
+    public static IEnumerable<string> Differences(RunSpec spec)
+    {
+        var defaults = new TrainSettings { Spec = new RunSpec() };
+        var settings = new TrainSettings { Spec = spec with { Data = "", ValData = Path.GetFileName(spec.ValData), TestData = Path.GetFileName(spec.TestData), Weights = Path.GetFileName(spec.Weights) } };
+        return RunOptions.OfSpec.Where(option => option.Get(settings) != option.Get(defaults)).Select(option => $"{option.OptionName} {option.Get(settings)}");
+    }
 
     /// <summary>How a run went, a line a strike.</summary>
     public static string Outcome(ChaosOutcome outcome, ulong seed)
@@ -29,7 +47,7 @@ internal static class ChaosText
             $"{outcome.Seconds:F0} s, shards moved {status.ShardsReassigned}, micro-batches repeated {status.RepeatedMicroBatches}, steps replayed {status.ReplayedSteps}, goodput {goodput.Useful:P0}");
         var verdict = outcome.Objections.IsEmpty
             ? EventText.Invariant($"  run {outcome.Run} passed: {numbers}")
-            : EventText.Invariant($"  run {outcome.Run} FAILED: {numbers}\n{string.Concat(outcome.Objections.Select(objection => $"    {objection}\n"))}    seed {seed}, run {outcome.Run}; output and logs are in {outcome.Folder}");
+            : EventText.Invariant($"  run {outcome.Run} FAILED: {numbers}\n{string.Concat(outcome.Objections.Select(objection => $"    {objection}\n"))}    {Settings(outcome.Spec)}\n    seed {seed}, run {outcome.Run}; output and logs are in {outcome.Folder}");
         return string.Concat(strikes) + verdict;
     }
 
@@ -37,8 +55,8 @@ internal static class ChaosText
     public static string Table(ChaosReport report)
     {
         var table = Listing.Table(
-            ["FAULT", "STRUCK", "IN PHASE", "DETECTED median/max", "PLANNED", "NEXT STEP"],
-            report.Kinds.Select(kind => (string[])[Listing.Word(kind.Kind), $"{kind.Strikes}", $"{kind.Aimed}", Cell(kind.Detected), Cell(kind.Planned), Cell(kind.Applied)]));
+            ["FAULT", "STRUCK", "IN PHASE", "DETECTED median/max", "PLANNED", "NEXT STEP", "BEYOND A STEP"],
+            report.Kinds.Select(kind => (string[])[Listing.Word(kind.Kind), $"{kind.Strikes}", $"{kind.Aimed}", Cell(kind.Detected), Cell(kind.Planned), Cell(kind.Applied), Cell(kind.BeyondStep)]));
         var part = report.Goodput;
         var goodput = EventText.Invariant(
             $"goodput {part.Useful:P1} of {part.DeviceSeconds:F0} device seconds; repeated {part.Repeated:P1}, lost with dead silos {part.Lost:P1}, stalled {part.Stalled:P1}, other {part.Other:P1}");
@@ -55,7 +73,6 @@ internal static class ChaosText
         new
         {
             report.Seed,
-            report.WeightsSha256,
             Runs = report.Outcomes.Length,
             report.Passed,
             report.Kinds,
@@ -63,6 +80,7 @@ internal static class ChaosText
             Outcomes = report.Outcomes.Select(outcome => new
             {
                 outcome.Run,
+                Settings = Differences(outcome.Spec),
                 Schedule = outcome.Schedule.Select(fault => fault.ToString()),
                 Strikes = outcome.Strikes.Select(struck => new { Strike = struck.Strike.ToString(), struck.Strike.Time, struck.Strike.Silos, struck.Recovery }),
                 outcome.Status.WeightsSha256,
@@ -70,6 +88,7 @@ internal static class ChaosText
                 outcome.Status.RepeatedMicroBatches,
                 outcome.Status.ReplayedSteps,
                 outcome.Seconds,
+                outcome.StepSeconds,
                 outcome.Goodput,
                 outcome.Objections,
                 Folder = outcome.Objections.IsEmpty ? null : outcome.Folder,

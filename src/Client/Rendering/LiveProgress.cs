@@ -12,6 +12,8 @@ internal sealed class LiveProgress : IProgressView
     private const int BarWidth = 16;
     private static readonly TimeSpan RedrawInterval = TimeSpan.FromMilliseconds(250);
 
+    // Notes come from whoever waits for something.
+    private readonly Lock _gate = new();
     private readonly IAnsiConsole _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
     private readonly Queue<string> _events = new();
     private readonly TaskCompletionSource _ended = new();
@@ -32,17 +34,23 @@ internal sealed class LiveProgress : IProgressView
 
     public void Show(RunStatus status)
     {
-        _status = status;
-        foreach (var happened in status.Events.Where(happened => happened.Kind != RunEventKind.Step)) Remember(EventText.Line(happened, status));
-        if (!status.Events.IsEmpty) _reason = EventText.Line(status.Events[^1], status);
-        if (!status.IsOver && TimeProvider.System.GetElapsedTime(_drawn) < RedrawInterval) return;
-        Draw();
+        lock (_gate)
+        {
+            _status = status;
+            foreach (var happened in status.Events.Where(happened => happened.Kind != RunEventKind.Step)) Remember(EventText.Line(happened, status));
+            if (!status.Events.IsEmpty) _reason = EventText.Line(status.Events[^1], status);
+            if (!status.IsOver && TimeProvider.System.GetElapsedTime(_drawn) < RedrawInterval) return;
+            Draw();
+        }
     }
 
     public void Note(string text)
     {
-        Remember(text);
-        Draw();
+        lock (_gate)
+        {
+            Remember(text);
+            Draw();
+        }
     }
 
     public async Task EndAsync()

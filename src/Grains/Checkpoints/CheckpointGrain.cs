@@ -1,20 +1,21 @@
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Genomics;
-using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Grains.Channels;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Grains.Runs;
-using GenSlmOrleans.Training;
+using GenSlmOrleans.Grains.Sites;
 using Microsoft.Extensions.Logging;
+using Orleans.Concurrency;
 using Orleans.Placement;
 using Orleans.Runtime;
-using Orleans.Storage;
 
 namespace GenSlmOrleans.Grains.Checkpoints;
 
 /// <summary>Which checkpoints count, and who decides: persistent, guarded by its ETag.</summary>
 [GenerateSerializer, Alias("genslm.CheckpointPointer")]
-public sealed class CheckpointPointer
+public sealed class CheckpointPointer : IStampedRecord
 {
     [Id(0)] public long Generation { get; set; }
 
@@ -23,128 +24,167 @@ public sealed class CheckpointPointer
 
     /// <summary>Name of the best one's.</summary>
     [Id(2)] public string Best { get; set; } = "";
+
+    [Id(3)] public WriteStamp? LastWrite { get; set; }
 }
 
 /// <summary>
 /// Keeper of a run's output folder: one activation a run, key is the run id, called by the run grain. It decides which
 /// checkpoint is best and which go. What it knows is read from the folder when a driver opens it, so it survives with it;
 /// before a checkpoint gets its name, the pointer's ETag shows that no other activation and no later driver decides too.
+/// Calls interleave, so that a step is recorded while a checkpoint is written or exported. One checkpoint is written at a
+/// time, and one line recorded at a time; opening the folder breaks off the former and waits for both.
 /// </summary>
-[PreferLocalPlacement]
+[PreferLocalPlacement, Reentrant]
 public sealed class CheckpointGrain(
     [PersistentState("checkpoints")] IPersistentState<CheckpointPointer> pointer,
+    StorePatience patience,
     IGrainFactory grains,
     ILocalSiloDetails silo,
+    ChannelPeers channel,
+    Peers peers,
+    FileThreads files,
     ClusterMetrics metrics,
     TimeProvider time,
     ILogger<CheckpointGrain> log) : Grain, ICheckpointGrain
 {
-    private OutputFolder? _output;
-    private CheckpointFolder? _checkpoints;
-    private List<CheckpointEntry> _entries = [];
-    private RunPlan? _plan;
-    private RunLedger? _ledger;
-    private string _dataHash = "";
-    private Fence _opened;
+    private static readonly TimeSpan ReadIdle = TimeSpan.FromSeconds(30);
 
-    public Task<CheckpointInventory> OpenAsync(Fence fence, string instance, RunSubmission submission, DataSummary data) => Sentences(async () =>
+    private readonly HeldTurn _saving = new();
+    private readonly HeldTurn _recording = new();
+    private readonly SharedReading _reading = new(files, time);
+    private readonly CheckpointDecision _decision = new(pointer, patience, time);
+    private readonly CheckpointRoom _room = new(time);
+    private OpenedOutput? _opened;
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        await TakeOverAsync(fence);
-        var config = HuggingFaceConfig.Parse(submission.ModelConfig);
-        _plan = new RunPlan(submission.Spec, config, RunData.Sets(data));
-        await Task.Run(() => Open(fence, instance, submission, data));
-        (_opened, _dataHash, _ledger) = (fence, data.Hash, null);
+        this.RegisterGrainTimer(() =>
+        {
+            _reading.CloseAfter(ReadIdle);
+            return Task.CompletedTask;
+        }, new GrainTimerCreationOptions(ReadIdle, ReadIdle));
+        return Task.CompletedTask;
+    }
+
+    public Task<CheckpointInventory> OpenAsync(Fence fence, string instance, RunSubmission submission, DataSummary data) => Sentences(submission.Spec.Output, async () =>
+    {
+        if (_opened is { } known && known.Fence.Generation > fence.Generation) throw Superseded(known, fence);
+        _opened?.End();
+        using var saving = await _saving.TakeAsync();
+        using var recording = await _recording.TakeAsync();
+        if (!await _decision.TakeOverAsync(fence)) throw Displaced();
+        var plan = new RunPlan(submission.Spec, HuggingFaceConfig.Parse(submission.ModelConfig), RunData.Sets(data));
+        var opened = await files.RunAsync(() => OpenedOutput.Open(fence, instance, submission, data, plan));
+        _opened?.Dispose();
+        _opened = opened;
         DelayDeactivation(TimeSpan.MaxValue);
-        return Inventory();
+        return await files.RunAsync(opened.Inventory);
     });
 
-    public Task CutAsync(Fence fence, StepRecord? last) => Sentences(async () =>
+    public Task<CheckpointInventory> VerifyAsync(Fence fence) => OfOpened(fence, async opened =>
     {
-        CheckOpened(fence);
-        var output = Output;
-        await Task.Run(() => output.CutMetrics(fence.Step));
+        using var saving = await _saving.TakeAsync();
+        var found = await files.RunLongAsync(() => NewestWholeCheckpoint.Find(opened.Checkpoints, opened.Plan, opened.Folder.CheckOwned));
+        opened.Verified?.Dispose();
+        (opened.Verified, opened.Entries) = (found.Reader, found.Remaining);
+        foreach (var sentence in found.Damaged) log.CheckpointDamaged(fence.RunId, sentence);
+        return await files.RunAsync(opened.Inventory) with { Damaged = found.Damaged };
+    });
+
+    public Task<string> CutAsync(Fence fence, StepRecord? last) => OfOpened(fence, async opened =>
+    {
+        using var recording = await _recording.TakeAsync();
         // A step that the partitions have seen may not have been recorded: the ledger is opened before it.
         long step = last is null ? fence.Step : fence.Step - 1;
-        var head = _entries.Find(entry => entry.Step == step) is { } entry ? Checkpoints.Manifest(entry).LedgerHead : null;
-        _ledger = await RunLedger.OpenAsync(Plan, _dataHash, step, head, output.CheckOwned);
-        if (last is not null) await RecordAsync(last);
-        return 0;
+        var entry = opened.Entries.FirstOrDefault(entry => entry.Step == step);
+        var head = await files.RunAsync(() =>
+        {
+            opened.Folder.CutMetrics(fence.Step);
+            return entry is null ? null : opened.Checkpoints.Manifest(entry).LedgerHead;
+        });
+        opened.Ledger = await RunLedger.OpenAsync(files, opened.Plan, opened.DataHash, step, head, opened.Folder.CheckOwned);
+        if (last is not null) await RecordAsync(opened, last);
+        return opened.Ledger.Head;
     });
 
-    public Task RestoreAsync(Fence fence, PartitionMap partitions) => Sentences(async () =>
+    public Task RestoreAsync(Fence fence, PartitionMap partitions) => OfOpened(fence, async opened =>
     {
-        CheckOpened(fence);
-        if (BestCheckpoints.Last(_entries) is not { } last)
+        using var saving = await _saving.TakeAsync();
+        var filling = new PartitionFilling(grains, files, opened.Plan, fence, partitions);
+        if (BestCheckpoints.Last(opened.Entries) is not { } last)
         {
-            await RestoreFromAsync(BlockKind.Parameters, fence, partitions, [VectorFile.OpenWeights(Plan.Spec.Weights, Plan)]);
-            return 0;
+            using var weights = await files.RunAsync(() => VectorFile.OpenWeights(opened.Plan.Spec.Weights, opened.Plan));
+            await filling.FromAsync(weights);
+            return true;
         }
 
-        var manifest = Checkpoints.Manifest(last);
-        foreach (var kind in Enum.GetValues<BlockKind>())
-        {
-            var parts = manifest.Parts.Where(part => part.Vector == CheckpointWriter.VectorName(kind));
-            var files = await Task.Run(() => parts.Select(part => VectorFile.OpenPart(Checkpoints.PathOf(last), part)).ToArray());
-            await RestoreFromAsync(kind, fence, partitions, files);
-        }
-
-        return 0;
+        using var checkpoint = opened.Verified ?? await files.RunLongAsync(() => CheckpointReader.Open(opened.Checkpoints.PathOf(last), opened.Plan));
+        opened.Verified = null;
+        await filling.FromAsync(checkpoint);
+        return true;
     });
 
-    public Task RecordStepAsync(Fence fence, StepRecord record) => Sentences(async () =>
+    public Task<string> RecordStepAsync(Fence fence, StepRecord record) => OfOpened(fence, async opened =>
     {
-        CheckOpened(fence);
-        await RecordAsync(record);
-        return 0;
+        await FaultPoint.ReachAsync(FaultPhase.Write, fence.Step);
+        using var recording = await _recording.TakeAsync();
+        await RecordAsync(opened, record);
+        return LedgerOf(opened).Head;
     });
 
-    public Task RecordValidationAsync(Fence fence, MetricLine line) => Sentences(async () =>
+    public Task RecordValidationAsync(Fence fence, MetricLine line) => OfOpened(fence, async opened =>
     {
-        CheckOpened(fence);
-        var output = Output;
-        await Task.Run(() => output.AppendMetric(line));
-        return 0;
+        using var recording = await _recording.TakeAsync();
+        await files.RunAsync(() => opened.Folder.AppendMetric(line));
+        return true;
     });
 
-    public Task<CheckpointInventory> SaveAsync(CheckpointRequest request) => Sentences(async () =>
+    public Task<CheckpointInventory> SaveAsync(CheckpointRequest request) => OfOpened(request.Fence, async opened =>
     {
+        using var saving = await _saving.TakeAsync();
         CheckOpened(request.Fence);
         // A driver that has taken over asks again for what may have been done.
-        if (_entries.Any(entry => entry.Step == request.Fence.Step && Equals(entry.ValidationLoss, request.ValidationLoss))) return Inventory();
+        if (opened.Entries.Any(entry => entry.Step == request.Fence.Step && Equals(entry.ValidationLoss, request.ValidationLoss))) return await files.RunAsync(opened.Inventory);
+        await files.RunAsync(() => _room.CheckBefore(opened));
         long start = time.GetTimestamp();
-        var name = Checkpoints.FreeName(Plan.Spec.CheckpointName, request.Epoch, request.Fence.Step, request.ValidationLoss);
-        var written = new CheckpointEntry(name, request.Fence.Step, request.ValidationLoss);
-        var transfer = new BlockTransfer(grains, request.Fence.RunId, silo.Name, metrics);
-        var writer = new CheckpointWriter(Plan, (kind, block) => transfer.FetchAsync(request.Partitions.Owner(block), request.Fence, kind, block));
-        using (var folder = await Task.Run(() => AtomicFolder.Create(Path.Combine(Checkpoints.FullPath, name))))
+        var save = new CheckpointSave(opened, files, LedgerOf(opened), new BlockTransfer(grains, channel, peers, request.Fence.RunId, silo.Name, metrics, time));
+        try
         {
-            await Ledger.FlushAsync();
-            await writer.WriteAsync(folder, request, Ledger.Head);
-            await PointAtAsync([.. _entries, written]);
-            await FaultPoint.ReachAsync(FaultPhase.Commit, request.Fence.Step);
-            await Task.Run(() =>
+            var written = await save.WriteAsync(request, async entries =>
             {
-                Output.CheckOwned();
-                folder.Commit();
+                if (!await _decision.PointAtAsync(entries)) throw Displaced();
             });
+            opened.Entries = opened.Entries.Add(written);
+            await opened.PruneAsync(files);
+            metrics.CheckpointWritten(request.Fence.RunId, time.GetElapsedTime(start).TotalSeconds);
+            log.CheckpointWritten(request.Fence.RunId, written.Name, request.Fence.Step);
+            return await files.RunAsync(opened.Inventory);
         }
-
-        _entries.Add(written);
-        await Task.Run(Prune);
-        metrics.CheckpointWritten(request.Fence.RunId, time.GetElapsedTime(start).TotalSeconds);
-        log.CheckpointWritten(request.Fence.RunId, name, request.Fence.Step);
-        return Inventory();
+        catch (IOException exception) when (DiskFull.Is(exception))
+        {
+            _room.WasShort();
+            throw;
+        }
+        catch (OperationCanceledException exception) when (opened.Ending.IsCancellationRequested)
+        {
+            throw new StaleMessageException($"The output folder of run {request.Fence.RunId} was opened anew while the checkpoint of step {request.Fence.Step} was written: {exception.Message}");
+        }
     });
 
-    public Task<ExportReport> ExportAsync(Fence fence) => Sentences(async () =>
+    public Task<ExportReport> ExportAsync(Fence fence) => OfOpened(fence, async opened =>
     {
-        CheckOpened(fence);
-        var last = BestCheckpoints.Last(_entries) ?? throw NothingToExport;
-        var path = await Task.Run(() => StateDictExport.Write(Plan.Spec, Plan.Config, Checkpoints, BestCheckpoints.Best(_entries) ?? last, Output.CheckOwned));
-        return new ExportReport(path, Checkpoints.Manifest(last).WeightsSha256, Ledger.Head, await Ledger.RecordsSeenExactlyOnceAsync());
+        var last = BestCheckpoints.Last(opened.Entries) ?? throw NothingToExport;
+        var exported = BestCheckpoints.Best(opened.Entries) ?? last;
+        var head = LedgerOf(opened).Head;
+        using var lease = opened.Lease(exported);
+        var (path, hash) = await files.RunLongAsync(() => (
+            StateDictExport.Write(opened.Plan.Spec, opened.Plan.Config, opened.Checkpoints, exported, opened.Folder.CheckOwned),
+            opened.Checkpoints.Manifest(last).WeightsSha256));
+        return new ExportReport(path, hash, head, await LedgerOf(opened).RecordsSeenExactlyOnceAsync());
     });
 
-    public Task<ExportReport> ExportStoppedAsync(RunSubmission submission) => Sentences(() => Task.Run(() =>
+    public Task<ExportReport> ExportStoppedAsync(RunSubmission submission) => Sentences(submission.Spec.Output, () => files.RunLongAsync(() =>
     {
         var checkpoints = new CheckpointFolder(submission.Spec.Output);
         var entries = checkpoints.List();
@@ -154,182 +194,71 @@ public sealed class CheckpointGrain(
         return new ExportReport(path, manifest.WeightsSha256, manifest.LedgerHead ?? "", RecordsSeenExactlyOnce: null);
     }));
 
-    public Task<Block> ReadAsync(string checkpoint, int block, int length) => Sentences(() => Task.Run(() =>
-    {
-        var values = Block.RentForAnswer(block, length);
-        foreach (var part in CheckpointManifest.Read(checkpoint).Parts.Where(part => part.Vector == CheckpointWriter.VectorName(BlockKind.Parameters)))
-        {
-            using var file = VectorFile.OpenPart(checkpoint, part);
-            file.Read(ParameterLayout.BlockOffset(block), values.Values);
-        }
+    public Task<Block> ReadAsync(string checkpoint, int block, int length) => Sentences(checkpoint, () => _reading.ReadAsync(checkpoint, block, length));
 
-        return values;
-    }));
-
-    public Task CloseAsync(Fence fence)
+    public async Task CloseAsync(Fence fence)
     {
         CheckOpened(fence);
-        Close();
+        _opened?.End();
+        using (await _saving.TakeAsync())
+        using (await _recording.TakeAsync())
+        {
+            CheckOpened(fence);
+            Close();
+        }
+
         DeactivateOnIdle();
-        return Task.CompletedTask;
     }
 
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         Close();
+        _reading.Close();
         return Task.CompletedTask;
     }
 
     private void Close()
     {
-        _output?.Dispose();
-        _output = null;
-        _opened = default;
+        _opened?.Dispose();
+        _opened = null;
     }
 
-    /// <summary>Makes this the activation, and the fence's driver the driver, whose decisions count.</summary>
-    private async Task TakeOverAsync(Fence fence)
+    private OpenedOutput CheckOpened(Fence fence)
     {
-        await PatientStorage.DoAsync(pointer.ReadStateAsync, time);
-        if (pointer.State.Generation > fence.Generation)
-            throw new SupersededException($"Generation {pointer.State.Generation} keeps the checkpoints of run {fence.RunId}; generation {fence.Generation} is over.");
-        pointer.State.Generation = fence.Generation;
-        await WritePointerAsync();
+        if (_opened is not { } opened || opened.Fence.Generation < fence.Generation) throw new StaleMessageException($"Generation {fence.Generation} of run {fence.RunId} has not opened its output folder.");
+        return opened.Fence.Generation > fence.Generation ? throw Superseded(opened, fence) : opened;
     }
 
-    private async Task PointAtAsync(List<CheckpointEntry> entries)
+    private async Task RecordAsync(OpenedOutput opened, StepRecord record)
     {
-        pointer.State.Last = BestCheckpoints.Last(entries)?.Name ?? "";
-        pointer.State.Best = BestCheckpoints.Best(entries)?.Name ?? "";
-        await WritePointerAsync();
+        await files.RunAsync(() => opened.Folder.AppendMetric(record.Line));
+        await LedgerOf(opened).AppendAsync(record.Progress.Step, record.Skipped ? [] : [.. record.Shards.Select(shard => shard.RecordsDigest)]);
     }
 
-    private async Task WritePointerAsync()
-    {
-        try
-        {
-            await PatientStorage.DoAsync(pointer.WriteStateAsync, time);
-        }
-        catch (InconsistentStateException)
-        {
-            // Another activation has written since we read: it decides now.
-            Close();
-            DeactivateOnIdle();
-            throw new StaleMessageException($"Another activation keeps the checkpoints of run {this.GetPrimaryKeyString()} now.");
-        }
-    }
+    private static RunLedger LedgerOf(OpenedOutput opened) =>
+        opened.Ledger ?? throw new StaleMessageException($"Run {opened.Fence.RunId} has not said yet where it goes on.");
 
-    private void CheckOpened(Fence fence)
-    {
-        if (_output is null || _opened.Generation < fence.Generation) throw new StaleMessageException($"Generation {fence.Generation} of run {fence.RunId} has not opened its output folder.");
-        if (_opened.Generation > fence.Generation) throw new SupersededException($"Generation {_opened.Generation} of run {fence.RunId} has taken over from {fence.Generation}.");
-    }
-
-    private void Open(Fence fence, string instance, RunSubmission submission, DataSummary data)
-    {
-        var spec = submission.Spec;
-        if (spec.Weights.Length > 0) VectorFile.OpenWeights(spec.Weights, Plan).Dispose();
-        var output = OutputFolder.Take(spec.Output, new FolderOwner(instance, fence.Generation));
-        try
-        {
-            _checkpoints = new CheckpointFolder(spec.Output);
-            bool goesOn = submission.Resume || output.IsSameRun;
-            _entries = goesOn ? _checkpoints.ListAndTidy() : [];
-            if (goesOn && output.ReadRunFile() is { } before)
-            {
-                if (before["resolved"]?["dataHash"]?.GetValue<string>() is { } hash && hash != data.Hash)
-                    throw new RunInputException($"{FileList.Text(spec.Data)} has changed{(spec.ValData.Length + spec.TestData.Length > 0 ? ", or its validation or test set" : "")}: the run in {spec.Output} began with data of hash {hash}, now it is {data.Hash}.");
-                if (ResumeRule.Objection(before, submission) is { } objection) throw new RunInputException(objection);
-            }
-
-            if (!goesOn && (File.Exists(output.RunFile) || Directory.Exists(_checkpoints.FullPath)))
-                throw new RunInputException($"The output folder {spec.Output} already holds a run; go on with it by 'genslm resume {spec.Output}' or choose another --output.");
-            output.WriteRunFile(fence.RunId, submission, data);
-            _output?.Dispose();
-            _output = output;
-        }
-        catch
-        {
-            output.Dispose();
-            throw;
-        }
-    }
-
-    private async Task RestoreFromAsync(BlockKind kind, Fence fence, PartitionMap partitions, VectorFile[] files)
-    {
-        try
-        {
-            for (int index = 0; index < Plan.Layout.BlockCount; index++)
-            {
-                var place = partitions.Owner(index);
-                using var block = Block.Rent(index, Plan.Layout.BlockSize(index));
-                await Task.Run(() =>
-                {
-                    foreach (var file in files) file.Read(ParameterLayout.BlockOffset(block.Index), block.Values);
-                });
-                await PutAsync(kind, fence, place, block);
-            }
-        }
-        finally
-        {
-            foreach (var file in files) file.Dispose();
-        }
-    }
-
-    private async Task PutAsync(BlockKind kind, Fence fence, PartitionPlace place, Block block)
-    {
-        try
-        {
-            await Task.WhenAll(place.Holders.Select(holder => grains.GetGrain<IParameterServerGrain>(place.Key(fence.RunId, holder)).PutAsync(fence, kind, block)));
-        }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
-        {
-            // Its driver must not take a holder's loss for this grain's.
-            throw new PartitionUnreachableException($"partition {place.Index}: {exception.Message}");
-        }
-    }
-
-    private void Prune()
-    {
-        foreach (var entry in BestCheckpoints.Superfluous(_entries, Plan.Spec.KeepBest))
-        {
-            Output.CheckOwned();
-            Checkpoints.Remove(entry);
-            _entries.Remove(entry);
-        }
-    }
-
-    private CheckpointInventory Inventory()
-    {
-        var last = BestCheckpoints.Last(_entries);
-        var best = BestCheckpoints.Best(_entries);
-        return new CheckpointInventory(
-            last is null ? null : CheckpointFolder.Progress(Checkpoints.Manifest(last)),
-            last is null ? "" : Checkpoints.PathOf(last),
-            best is null ? "" : Checkpoints.PathOf(best));
-    }
-
-    private async Task RecordAsync(StepRecord record)
-    {
-        var output = Output;
-        await Task.Run(() => output.AppendMetric(record.Line));
-        await Ledger.AppendAsync(record.Progress.Step, record.Skipped ? [] : [.. record.Shards.Select(shard => shard.RecordsDigest)]);
-    }
-
-    private RunLedger Ledger => _ledger ?? throw NotOpened;
-
-    private OutputFolder Output => _output ?? throw NotOpened;
-
-    private CheckpointFolder Checkpoints => _checkpoints ?? throw NotOpened;
-
-    private RunPlan Plan => _plan ?? throw NotOpened;
+    private static SupersededException Superseded(OpenedOutput opened, Fence fence) =>
+        new($"Generation {opened.Fence.Generation} of run {fence.RunId} has taken over from {fence.Generation}.");
 
     private RunInputException NothingToExport => new($"Run {this.GetPrimaryKeyString()} has no checkpoint to export yet.");
 
-    private StaleMessageException NotOpened => new($"Run {this.GetPrimaryKeyString()} has not opened its output folder.");
+    // Another activation decides now.
+    private StaleMessageException Displaced()
+    {
+        Close();
+        DeactivateOnIdle();
+        return new StaleMessageException($"Another activation keeps the checkpoints of run {this.GetPrimaryKeyString()} now.");
+    }
+
+    private Task<T> OfOpened<T>(Fence fence, Func<OpenedOutput, Task<T>> work)
+    {
+        var opened = CheckOpened(fence);
+        return Sentences(opened.Plan.Spec.Output, () => work(opened));
+    }
 
     // What the user can mend reaches the console as one sentence.
-    private async Task<T> Sentences<T>(Func<Task<T>> work)
+    private static async Task<T> Sentences<T>(string folder, Func<Task<T>> work)
     {
         try
         {
@@ -341,7 +270,7 @@ public sealed class CheckpointGrain(
         }
         catch (IOException exception) when (DiskFull.Is(exception))
         {
-            throw new RunInputException($"The disk of {_plan?.Spec.Output} is full; the last whole checkpoint is kept. Free space, then 'genslm resume {_plan?.Spec.Output}'.");
+            throw new DiskFullException($"The disk of {folder} is full; the last whole checkpoint is kept.");
         }
     }
 }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Training;
 
 namespace GenSlmOrleans.Grains.Checkpoints;
@@ -13,14 +14,14 @@ namespace GenSlmOrleans.Grains.Checkpoints;
 /// Writes a checkpoint: parameters and both moments as safetensors parts of whole tensors, in state-dict order, then the
 /// manifest, all in a temporary folder that gets its name last. Blocks stream through; a part is never held in memory.
 /// </summary>
-internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<Block>> fetch)
+internal sealed class CheckpointWriter(RunPlan plan, FileThreads files, Func<BlockKind, int, Task<Block>> fetch)
 {
     private const long PartElements = 1L << 28;
 
     private readonly List<CheckpointPart> _parts = [];
 
     /// <summary>Writes <paramref name="request"/>'s checkpoint into <paramref name="folder"/>, which has yet to be given its name.</summary>
-    public async Task WriteAsync(AtomicFolder folder, CheckpointRequest request, string ledgerHead)
+    public async Task WriteAsync(AtomicFolder folder, CheckpointRequest request)
     {
         var ranges = PartRanges();
         int partCount = 3 * ranges.Count;
@@ -33,10 +34,10 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
             blocks.Dispose();
         }
 
-        await Task.Run(() =>
+        await files.RunAsync(() =>
         {
             using var stream = folder.CreateFile(CheckpointManifest.FileName);
-            Manifest(request, sha256.GetHashAndReset(), ledgerHead).Write(stream);
+            Manifest(request, sha256.GetHashAndReset()).Write(stream);
         });
     }
 
@@ -46,21 +47,22 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
         var name = kind switch { BlockKind.FirstMoment => "exp_avg.", BlockKind.SecondMoment => "exp_avg_sq.", _ => "" };
         var tensors = slots.Select(slot => new TensorDescription(name + slot.Name, TensorElementType.Float32, slot.Shape)).ToImmutableArray();
         long first = slots[0].Offset, count = tensors.Sum(tensor => tensor.ElementCount);
-        var stream = folder.CreateFile(file);
+        var stream = await files.RunAsync(() => folder.CreateFile(file));
         using var hashing = new HashingStream(stream);
         using var writer = new SafetensorsWriter(hashing, tensors, metadata: null);
         for (long done = 0; done < count;)
         {
             var values = await blocks.NextAsync(count - done);
-            await Task.Run(() =>
+            await files.RunAsync(() =>
             {
+                FaultPoint.Reach(FaultPhase.Write, step);
                 if (kind == BlockKind.Parameters) sha256.AppendData(MemoryMarshal.AsBytes(values.Span));
                 writer.Write(values.Span);
             });
             done += values.Length;
         }
 
-        await Task.Run(() =>
+        await files.RunAsync(() =>
         {
             writer.Complete();
             // Closing flushes to the disk, which takes its time: not on the grain's scheduler. After a failure the folder closes it.
@@ -93,7 +95,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
         return ranges;
     }
 
-    private CheckpointManifest Manifest(CheckpointRequest request, byte[] sha256, string ledgerHead) => new()
+    private CheckpointManifest Manifest(CheckpointRequest request, byte[] sha256) => new()
     {
         RunId = request.Fence.RunId,
         Step = request.Fence.Step,
@@ -101,7 +103,7 @@ internal sealed class CheckpointWriter(RunPlan plan, Func<BlockKind, int, Task<B
         ValidationLoss = request.ValidationLoss,
         ParameterCount = plan.Layout.ParameterCount,
         WeightsSha256 = Convert.ToHexStringLower(sha256),
-        LedgerHead = ledgerHead,
+        LedgerHead = request.LedgerHead,
         Parts = [.. _parts],
         Progress = JsonSerializer.SerializeToElement(request.Progress, RunSpec.JsonOptions),
     };

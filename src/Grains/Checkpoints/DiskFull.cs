@@ -11,4 +11,7 @@ internal static class DiskFull
 
     public static bool Is(IOException exception) =>
         exception.HResult is LinuxNoSpace or LinuxQuota or MacQuota or WindowsDiskFull or WindowsHandleDiskFull;
+
+    /// <summary>The same word, where it is known without asking.</summary>
+    public static IOException Of(string path) => new($"There is no room on the disk of {path}.", LinuxNoSpace);
 }

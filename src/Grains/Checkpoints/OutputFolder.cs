@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using GenSlmOrleans.Abstractions;
@@ -62,7 +63,7 @@ public sealed class OutputFolder : IDisposable
         {
             throw new RunInputException($"The output folder {path} cannot be written to: {exception.Message}");
         }
-        catch (IOException exception)
+        catch (IOException exception) when (!DiskFull.Is(exception))
         {
             throw new RunInputException(File.Exists(Path.Combine(path, LockName))
                 ? $"The output folder {path} is in use by a live run; choose another --output or wait until it ends."
@@ -89,6 +90,7 @@ public sealed class OutputFolder : IDisposable
             ["records"] = data.RecordCount,
             ["validationRecords"] = data.ValidationRecords,
             ["testRecords"] = data.TestRecords,
+            ["deviceFingerprint"] = submission.DeviceFingerprint,
             ["version"] = typeof(OutputFolder).Assembly.GetName().Version?.ToString(3),
         };
         AtomicFile.Write(RunFile, stream =>
@@ -129,7 +131,21 @@ public sealed class OutputFolder : IDisposable
     {
         CheckOwned();
         if (line.Step <= (line.Kind == "step" ? _lastStep : _lastValidation)) return;
-        File.AppendAllText(MetricsFile, line.ToJson() + "\n");
+        using (var file = new FileStream(MetricsFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0))
+        {
+            long end = file.Position;
+            try
+            {
+                file.Write(Encoding.UTF8.GetBytes(line.ToJson() + "\n"));
+            }
+            catch (IOException)
+            {
+                // Half a line must not stay before the next.
+                file.SetLength(end);
+                throw;
+            }
+        }
+
         Remember(line);
     }
 

@@ -14,7 +14,7 @@ public static class ResumeRule
     private static readonly HashSet<string> Free = new(StringComparer.Ordinal)
     {
         "data", "valData", "testData", "output", "weights", "model", "keepBest", "checkpointName", "keyPrefix", "earlyStoppingPatience", "epochs", "maxSteps",
-        "priority", "minDevices", "maxDevices",
+        "priority", "minDevices", "maxDevices", "acceptOtherDevice",
     };
 
     /// <summary>What stands in the way, as a sentence; null when the run may go on.</summary>
@@ -32,8 +32,19 @@ public static class ResumeRule
             return $"The run in {submission.Spec.Output} began with {key} {known.ToJsonString()}; it cannot go on with {value?.ToJsonString()}. Leave {key} as it was or choose another --output.";
         }
 
+        if (OtherDevice(before, submission) is { } objection) return objection;
         return before["resolved"]?["modelConfig"] is { } config && !JsonNode.DeepEquals(config, JsonNode.Parse(submission.ModelConfig))
             ? $"The run in {submission.Spec.Output} began with a model of another configuration; leave model as it was or choose another --output."
             : null;
+    }
+
+    // A run.json of before devices had fingerprints has none, and nobody knows.
+    private static string? OtherDevice(JsonObject before, RunSubmission submission)
+    {
+        if (submission.Spec.AcceptOtherDevice || submission.DeviceFingerprint.Length == 0) return null;
+        if ((before["resolved"] as JsonObject)?["deviceFingerprint"] is not JsonValue value || !value.TryGetValue(out string? known) || known.Length == 0) return null;
+        return known == submission.DeviceFingerprint
+            ? null
+            : $"The run in {submission.Spec.Output} began on {known}; here are {submission.DeviceFingerprint}, whose bits differ. Go on where it began, or with acceptOtherDevice (--accept-other-device), at the price of its bits.";
     }
 }

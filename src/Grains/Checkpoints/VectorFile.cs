@@ -21,10 +21,13 @@ internal sealed class VectorFile : IDisposable
     public static VectorFile OpenPart(string folder, CheckpointPart part)
     {
         var path = Path.Combine(folder, part.File);
-        var found = Xxh3.TextOf(Xxh3.OfFile(path));
+        var found = HashOf(path);
         if (found != part.Xxh3) throw new WeightFileException($"{path} has XXH3 {found}, but the manifest says {part.Xxh3}; the checkpoint is damaged.");
         var file = WeightFile.Open(path);
-        return new VectorFile(new FlatVector(file, [.. Enumerable.Range(0, file.Tensors.Count)]), part.FirstElement);
+        var vector = new FlatVector(file, [.. Enumerable.Range(0, file.Tensors.Count)]);
+        if (vector.Count == part.ElementCount) return new VectorFile(vector, part.FirstElement);
+        vector.Dispose();
+        throw new WeightFileException($"{path} holds {vector.Count} elements, but the manifest says {part.ElementCount}; the checkpoint is damaged.");
     }
 
     /// <summary>Copies what this file has of elements <paramref name="offset"/>… of the flat vector.</summary>
@@ -35,4 +38,20 @@ internal sealed class VectorFile : IDisposable
     }
 
     public void Dispose() => _vector.Dispose();
+
+    private static string HashOf(string path)
+    {
+        try
+        {
+            return Xxh3.TextOf(Xxh3.OfFile(path));
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new WeightFileException($"{path} does not exist; the checkpoint is damaged.", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new WeightFileException($"{path} cannot be read ({exception.Message}); the checkpoint is damaged.", exception);
+        }
+    }
 }

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Genomics;
+using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Model;
 using GenSlmOrleans.Training;
 
@@ -12,87 +14,115 @@ internal sealed class RunReplica : IAsyncDisposable
     private readonly ComputeDevice _device;
     private readonly Replica _replica;
     private readonly RunBatches _batches;
-    private readonly long[] _blockVersions;
     private readonly CancellationTokenSource _released = new();
+    private readonly string _origin;
     private long _microBatchesDone;
+    private long _microBatchTicks;
+    private readonly MicroBatchPace _pace = new();
 
-    private RunReplica(string runId, ComputeDevice device, Replica replica, RunPlan plan, TokenStore store)
+    private readonly IDisposable? _room;
+
+    private RunReplica(string runId, string silo, ComputeDevice device, Replica replica, RunPlan plan, TokenStore store, IDisposable? room)
     {
+        _room = room;
         RunId = runId;
+        _origin = $"{silo} {device.Name}";
         _device = device;
         _replica = replica;
         Plan = plan;
         _batches = new RunBatches(plan, store);
-        _blockVersions = new long[plan.Layout.BlockCount];
-        Array.Fill(_blockVersions, -1);
+        Blocks = new ReplicaBlocks(replica, plan.Layout.BlockCount);
     }
 
     public string RunId { get; }
 
     public RunPlan Plan { get; }
 
+    /// <summary>Its parameters, block by block.</summary>
+    public ReplicaBlocks Blocks { get; }
+
     public string DeviceName => _device.Name;
+
+    /// <summary>Silo and device, for people.</summary>
+    public string Origin => _origin;
+
+    /// <summary>Whether the device computes nothing any more in this process.</summary>
+    public bool IsPoisoned => _device.Poisoned.IsCompleted;
+
+    /// <summary>After an error of the device's: whether it computes nothing any more.</summary>
+    public Task<bool> IsPoisonedAsync() => _device.IsPoisonedAsync();
 
     /// <summary>How long the device has been at the work at hand, whichever run's it is.</summary>
     public double BusySeconds => _device.Thread.BusyFor.TotalSeconds;
 
+    /// <summary>How long the device has been at one micro-batch, or one other piece of work, whichever run's it is.</summary>
+    public TimeSpan SilentFor => _device.Thread.SilentFor;
+
+    /// <summary>How long its micro-batches take.</summary>
+    public MicroBatchPace Pace => _pace;
+
+    /// <summary>Gradients that are in somebody's hands: none between two windows.</summary>
+    public int GradientsOut => _replica.GradientsOut;
+
+    /// <summary>Seconds in forward and backward since it was last asked.</summary>
+    public double TakeMicroBatchSeconds() => TimeSpan.FromTicks(Interlocked.Exchange(ref _microBatchTicks, 0)).TotalSeconds;
+
     public long MicroBatchesDone => Interlocked.Read(ref _microBatchesDone);
 
-    public static async Task<RunReplica> CreateAsync(string runId, ComputeDevice device, RunPlan plan, TokenStore store)
+    /// <param name="room">The silo's memory that it takes, given back when its tensors are disposed.</param>
+    public static async Task<RunReplica> CreateAsync(string runId, string silo, ComputeDevice device, RunPlan plan, TokenStore store, IDisposable? room = null)
     {
         var precision = plan.Spec.Precision == Precision.Bf16 ? ComputePrecision.Bf16 : ComputePrecision.Fp32;
-        var replica = await device.Thread.RunAsync(plan.Spec.Threads, () => new Replica(plan.Config, device.Name, precision, PadTokensOf(plan.Spec)));
-        return new RunReplica(runId, device, replica, plan, store);
+        var replica = await device.RunAsync(plan.Spec.Threads, () => new Replica(plan.Config, device.Name, precision, PadTokensOf(plan.Spec)));
+        var made = new RunReplica(runId, silo, device, replica, plan, store, room);
+        try
+        {
+            var first = made._batches.Training(shard: 0, epoch: 0, index: 0);
+            made._pace.Begin(TokensOf(ReplicaProof.Head(first)));
+            made._pace.Done(await device.ProveAsync(plan.Spec.Threads, replica, made.Origin, first));
+            return made;
+        }
+        catch (UnequalBitsException exception)
+        {
+            await made.DisposeAsync();
+            throw new DeviceUnsoundException(exception.Message);
+        }
+        catch
+        {
+            await made.DisposeAsync();
+            throw;
+        }
     }
 
-    /// <summary>Blocks whose parameters are not those after <paramref name="version"/> steps.</summary>
-    public IEnumerable<int> BlocksOlderThan(long version) =>
-        Enumerable.Range(0, _blockVersions.Length).Where(block => _blockVersions[block] != version);
+    /// <summary>A gradient in host memory; see <see cref="Model.Replica.ToHost"/>.</summary>
+    public GradientBuffer ToHost(GradientBuffer gradient) => _replica.ToHost(gradient);
 
     /// <summary>Overwrites a block's parameters with those of <paramref name="version"/>.</summary>
-    public async Task WriteAsync(Block block, long version)
-    {
-        _blockVersions[block.Index] = -1;
-        await OnDeviceAsync(() => _replica.WriteParameters(ParameterLayout.BlockOffset(block.Index), block.Values));
-        _blockVersions[block.Index] = version;
-    }
+    public Task WriteAsync(Block block, long version) => OnDeviceAsync(() => Blocks.Write(block, version));
 
     /// <summary>Forward and backward of a shard's whole window, in micro-batch order.</summary>
-    public Task<(ShardTotals Totals, GradientBuffer Gradient)> AccumulateAsync(int shard, StepPosition position) =>
-        _device.Thread.RunAsync(Plan.Spec.Threads, () => Accumulate(shard, position), _released.Token);
+    /// <exception cref="OperationCanceledException">It was broken off; what it had accumulated is given back.</exception>
+    public Task<(ShardTotals Totals, GradientBuffer Gradient)> AccumulateAsync(int shard, StepPosition position, CancellationToken cancellation = default) =>
+        _device.RunAsync(Plan.Spec.Threads, () => Accumulate(shard, position, cancellation), _released.Token);
 
     /// <summary>The first record of a window, in order, whose own gradient or loss is not finite; null when there is none.</summary>
     public Task<NonFiniteRecord?> FindNonFiniteAsync(ShardRange shards, StepPosition position) =>
-        _device.Thread.RunAsync(Plan.Spec.Threads, () => FindNonFinite(shards, position), _released.Token);
+        _device.RunAsync(Plan.Spec.Threads, () => FindNonFinite(shards, position), _released.Token);
 
-    /// <summary>Summed loss and counted tokens of batches of the validation or the test set.</summary>
-    public Task<MicroBatchLoss[]> EvaluateAsync(EvaluationSet set, int firstBatch, int endBatch) => _device.Thread.RunAsync(
-        Plan.Spec.Threads,
-        () =>
-        {
-            var losses = new MicroBatchLoss[endBatch - firstBatch];
-            for (int batch = firstBatch; batch < endBatch; batch++)
-            {
-                _released.Token.ThrowIfCancellationRequested();
-                losses[batch - firstBatch] = _replica.Evaluate(_batches.Evaluation(set, batch));
-            }
+    /// <summary>Summed loss and counted tokens of a batch of the validation or the test set.</summary>
+    public Task<MicroBatchLoss> EvaluateAsync(EvaluationSet set, int batch) => _device.RunAsync(Plan.Spec.Threads, () =>
+    {
+        var evaluated = _batches.Evaluation(set, batch);
+        _pace.Begin(TokensOf(evaluated));
+        return _replica.Evaluate(evaluated);
+    }, _released.Token);
 
-            return losses;
-        },
-        _released.Token);
-
-    /// <summary>Adds <paramref name="right"/> into <paramref name="left"/> and takes <paramref name="right"/> back.</summary>
-    public GradientBuffer Merge(GradientBuffer left, GradientBuffer right)
+    /// <summary>Adds <paramref name="right"/> into <paramref name="left"/> and gives <paramref name="right"/> back to its replica.</summary>
+    public static GradientBuffer Merge(GradientBuffer left, GradientBuffer right)
     {
         left.Add(right);
-        _replica.Return(right);
+        right.Return();
         return left;
-    }
-
-    /// <summary>Takes a gradient back, unless the replica is gone and the gradient with it.</summary>
-    public async Task TakeBackAsync(GradientBuffer gradient)
-    {
-        if (!_released.IsCancellationRequested) await OnDeviceAsync(() => _replica.Return(gradient));
     }
 
     /// <summary>A block of a gradient, copied to the host.</summary>
@@ -103,21 +133,41 @@ internal sealed class RunReplica : IAsyncDisposable
         return block;
     }
 
-    public Task OnDeviceAsync(Action work) => _device.Thread.RunAsync(Plan.Spec.Threads, work, _released.Token);
+    public Task<T> OnDeviceAsync<T>(Func<T> work) => _device.RunAsync(Plan.Spec.Threads, work, _released.Token);
 
-    private (ShardTotals Totals, GradientBuffer Gradient) Accumulate(int shard, StepPosition position)
+    public Task OnDeviceAsync(Action work) => _device.RunAsync(Plan.Spec.Threads, work, _released.Token);
+
+    private (ShardTotals Totals, GradientBuffer Gradient) Accumulate(int shard, StepPosition position, CancellationToken cancellation)
     {
         var gradient = _replica.RentGradient();
+        try
+        {
+            return (Accumulate(shard, position, gradient, cancellation), gradient);
+        }
+        catch
+        {
+            _replica.Return(gradient);
+            throw;
+        }
+    }
+
+    private ShardTotals Accumulate(int shard, StepPosition position, GradientBuffer gradient, CancellationToken cancellation)
+    {
         var range = Plan.Windows.MicroBatches(shard, position.Window);
         var totals = new ShardTotals(shard, 0, 0, 0, 0, 0, 0);
         using var digest = new WindowDigest();
         for (int index = range.First; index < range.First + range.Count; index++)
         {
             _released.Token.ThrowIfCancellationRequested();
+            cancellation.ThrowIfCancellationRequested();
             var batch = _batches.Training(shard, position.Epoch, index);
+            _pace.Begin(TokensOf(batch));
+            FaultPoint.Reach(FaultPhase.Kernel, Plan.Windows.StepAt(position));
             long targets = CausalLoss.CountTargets(batch, PadTokensOf(Plan.Spec));
             float factor = GradientScale.MicroBatchFactor(Plan.Scaling, targets, Plan.Spec.AccumulationSteps);
+            long began = Stopwatch.GetTimestamp();
             var loss = _replica.Accumulate(batch, factor, gradient);
+            Interlocked.Add(ref _microBatchTicks, Stopwatch.GetElapsedTime(began).Ticks);
             digest.Append(batch.Records);
             totals = totals with
             {
@@ -128,10 +178,17 @@ internal sealed class RunReplica : IAsyncDisposable
                 RealTokens = totals.RealTokens + batch.RealTokens,
                 PaddingTokens = totals.PaddingTokens + batch.PaddingTokens,
             };
-            Interlocked.Increment(ref _microBatchesDone);
+            MicroBatchDone();
         }
 
-        return (totals with { RecordsDigest = digest.Finish() }, gradient);
+        return totals with { RecordsDigest = digest.Finish(), Origin = _origin };
+    }
+
+    private void MicroBatchDone()
+    {
+        _pace.Done(_device.Thread.SilentFor);
+        Interlocked.Increment(ref _microBatchesDone);
+        _device.Thread.Progress();
     }
 
     private NonFiniteRecord? FindNonFinite(ShardRange shards, StepPosition position)
@@ -144,15 +201,26 @@ internal sealed class RunReplica : IAsyncDisposable
                 foreach (int record in _batches.TrainingRecords(shard, position.Epoch, index))
                 {
                     _released.Token.ThrowIfCancellationRequested();
-                    var gradient = _replica.RentGradient();
-                    bool finite = double.IsFinite(_replica.Accumulate(_batches.Single(record), 1, gradient).LossSum) && IsFinite(gradient);
-                    _replica.Return(gradient);
-                    if (!finite) return new NonFiniteRecord(shard, record);
+                    if (!IsFinite(record)) return new NonFiniteRecord(shard, record);
+                    _device.Thread.Progress();
                 }
             }
         }
 
         return null;
+    }
+
+    private bool IsFinite(int record)
+    {
+        var gradient = _replica.RentGradient();
+        try
+        {
+            return double.IsFinite(_replica.Accumulate(_batches.Single(record), 1, gradient).LossSum) && IsFinite(gradient);
+        }
+        finally
+        {
+            _replica.Return(gradient);
+        }
     }
 
     private bool IsFinite(GradientBuffer gradient)
@@ -168,13 +236,26 @@ internal sealed class RunReplica : IAsyncDisposable
         return true;
     }
 
+    private static int TokensOf(MicroBatch batch) => batch.RecordCount * batch.Columns;
+
     private static PadTokens PadTokensOf(RunSpec spec) => spec.PadTokens == PadCounting.Count ? PadTokens.Count : PadTokens.Ignore;
 
     /// <summary>Ends the work at hand after its micro-batch and disposes every tensor, on the device's own thread.</summary>
     public async ValueTask DisposeAsync()
     {
         await _released.CancelAsync();
-        await _device.Thread.RunAsync(Plan.Spec.Threads, _replica.Dispose, CancellationToken.None);
-        _released.Dispose();
+        try
+        {
+            await _device.RunAsync(Plan.Spec.Threads, () =>
+            {
+                Blocks.Dispose();
+                _replica.Dispose();
+            }, CancellationToken.None);
+        }
+        finally
+        {
+            _room?.Dispose();
+            _released.Dispose();
+        }
     }
 }

@@ -3,33 +3,32 @@ using TorchDevices = GenSlmOrleans.Model.AvailableDevices;
 
 namespace GenSlmOrleans.Grains.Devices;
 
-/// <summary>A device of this silo and the thread that computes on it.</summary>
-public sealed class ComputeDevice(string name, TimeProvider time) : IDisposable
-{
-    /// <summary><c>cpu</c> or <c>cuda:N</c>.</summary>
-    public string Name { get; } = name;
-
-    public DeviceThread Thread { get; } = new(name, time);
-
-    public void Dispose() => Thread.Dispose();
-}
-
 /// <summary>The devices that this silo offers.</summary>
 public sealed class SiloDevices : IDisposable
 {
-    /// <param name="names">Devices to offer; empty: every GPU, or the CPU where there is none.</param>
+    private readonly DeviceClaims _claims = new(DeviceClaims.MachineFolder);
+
+    /// <param name="names">Devices to offer; empty: the silo's part of the GPUs that no other silo of the machine offers, or the CPU where there is none.</param>
     /// <param name="time">Measures how busy the devices are.</param>
-    /// <exception cref="ArgumentException">A named device is not here.</exception>
-    public SiloDevices(IReadOnlyList<string> names, TimeProvider time)
+    /// <param name="silosHere">How many silos share the machine.</param>
+    /// <param name="trials">What the devices have to stand; null: the real ones.</param>
+    /// <exception cref="ArgumentException">A named device is not here, or another silo offers it.</exception>
+    public SiloDevices(IReadOnlyList<string> names, TimeProvider time, int silosHere = 1, DeviceTrials? trials = null)
     {
-        var here = TorchDevices.Names();
-        foreach (var name in names)
-            if (name != "cpu" && !here.Contains(name))
-                throw new ArgumentException($"--devices names '{name}'; expected devices of this machine, which has {string.Join(", ", here)}.");
-        All = [.. (names.Count == 0 ? here : names).Select(name => new ComputeDevice(name, time))];
+        var chosen = DeviceChoice.Choose(names, TorchDevices.Names(), silosHere, name => _claims.TryTake(GpuIdentity.Of(name)));
+        All = [.. chosen.Select(name => new ComputeDevice(name, time, trials))];
     }
 
+    /// <summary>Why GPUs could not be claimed, so that another silo may offer them too; null: they could.</summary>
+    public string? Unclaimed => _claims.Objection;
+
     public IReadOnlyList<ComputeDevice> All { get; }
+
+    /// <summary>Whether one of them computes nothing any more in this process.</summary>
+    public bool IsPoisoned => All.Any(device => device.Poisoned.IsCompleted);
+
+    /// <summary>Completes, with a sentence, when one of them computes nothing any more in this process.</summary>
+    public async Task<string> PoisonedAsync() => All.Count == 0 ? await new TaskCompletionSource<string>().Task : await await Task.WhenAny(All.Select(device => device.Poisoned));
 
     /// <summary>The device called <paramref name="name"/>.</summary>
     public ComputeDevice Find(string name) =>
@@ -39,5 +38,6 @@ public sealed class SiloDevices : IDisposable
     public void Dispose()
     {
         foreach (var device in All) device.Dispose();
+        _claims.Dispose();
     }
 }

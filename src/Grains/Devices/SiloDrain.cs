@@ -2,7 +2,7 @@ namespace GenSlmOrleans.Grains.Devices;
 
 /// <summary>
 /// Whether this silo is to leave, and what it still holds: replicas at work and partitions. A silo told to leave says so
-/// in its offer; the runs move what it holds elsewhere at their next step boundary, and then it is free to go.
+/// in its offer; the runs move what it holds elsewhere, whatever their step is at, and then it is free to go.
 /// </summary>
 public sealed class SiloDrain
 {

@@ -1,7 +1,7 @@
-using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Grains.Channels;
 using GenSlmOrleans.Genomics;
-using GenSlmOrleans.Grains.Parameters;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Grains.Placement;
 using Orleans.Concurrency;
 
@@ -9,22 +9,23 @@ namespace GenSlmOrleans.Grains.Devices;
 
 /// <summary>A silo's own grain, one activation a silo, key <c>@silo</c>. Stateless: a restarted silo answers as before.</summary>
 [OnNamedSilo, Reentrant]
-public sealed class SiloGrain(SiloDevices devices, TokenStores stores, PartitionStore held, ReplicaStore replicas, SiloDrain drain) : Grain, ISiloGrain
+public sealed class SiloGrain(SiloDevices devices, TokenStores stores, SiloDrain drain, SiloMemory memory, TensorListener channel) : Grain, ISiloGrain
 {
     public Task<SiloOffer> DescribeAsync() => Task.FromResult(
-        new SiloOffer(OnNamedSilo.SiloOf(this.GetPrimaryKeyString()), [.. devices.All.Select(device => device.Name)], drain.IsDraining));
+        new SiloOffer(OnNamedSilo.SiloOf(this.GetPrimaryKeyString()), [.. devices.All.Select(device => device.Name)], drain.IsDraining)
+        {
+            Cores = Environment.ProcessorCount,
+            Memory = memory.Pools,
+            Reserved = memory.Reserved,
+            Fingerprints = [.. devices.All.Select(device => device.Fingerprint)],
+        });
+
+    public Task<ChannelOffer?> DescribeChannelAsync() => Task.FromResult(channel.Offer);
 
     public Task DrainAsync()
     {
         drain.Begin();
         return Task.CompletedTask;
-    }
-
-    public async Task TidyAsync(Fence fence, ImmutableArray<int> partitions, ImmutableArray<string> devices)
-    {
-        held.CheckGeneration(fence);
-        held.ReleaseExcept(fence.RunId, partitions);
-        await replicas.ReleaseExceptAsync(fence.RunId, devices);
     }
 
     public async Task<DataSummary> OpenDataAsync(RunSpec spec, int sequenceLimit)
@@ -37,6 +38,7 @@ public sealed class SiloGrain(SiloDevices devices, TokenStores stores, Partition
             {
                 ValidationRecords = store.Sets.Validation,
                 TestRecords = store.Sets.Test,
+                LongestRecord = store.MaximumLength,
             };
         }
         catch (FastaException exception)

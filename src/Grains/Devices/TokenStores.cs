@@ -1,10 +1,11 @@
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Genomics;
+using GenSlmOrleans.Grains.Host;
 
 namespace GenSlmOrleans.Grains.Devices;
 
 /// <summary>The token stores this silo has open, one for each set of data files, shared by all runs and devices.</summary>
-public sealed class TokenStores(string cacheFolder) : IDisposable
+public sealed class TokenStores(string cacheFolder, FileThreads files) : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Task<TokenStore>> _stores = new(StringComparer.Ordinal);
@@ -19,7 +20,7 @@ public sealed class TokenStores(string cacheFolder) : IDisposable
         lock (_lock)
         {
             // What failed is tried again: the file may have been mended.
-            if (!_stores.TryGetValue(key, out var store) || store.IsFaulted) _stores[key] = store = Task.Run(() => Open(sources));
+            if (!_stores.TryGetValue(key, out var store) || store.IsFaulted) _stores[key] = store = files.RunLongAsync(() => Open(sources));
             return store;
         }
     }

@@ -14,9 +14,11 @@ public sealed class ClusterMetrics : IDisposable
 
     private readonly Meter _meter = new(MeterName);
     private readonly ConcurrentDictionary<string, Func<RunStatus>> _runs = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _waitingForRoom = new(StringComparer.Ordinal);
     private readonly KeyValuePair<string, object?> _silo;
     private readonly Counter<long> _optimizerSteps;
     private readonly Counter<long> _microBatches;
+    private readonly Counter<double> _microBatchSeconds;
     private readonly Counter<long> _tokens;
     private readonly Histogram<double> _stepDuration;
     private readonly Counter<double> _deviceSeconds;
@@ -25,6 +27,7 @@ public sealed class ClusterMetrics : IDisposable
     private readonly Counter<long> _staleWrites;
     private readonly Counter<long> _reassigned;
     private readonly Counter<long> _recomputed;
+    private readonly Counter<long> _sumsPutOff;
 
     /// <param name="siloName">The pod or process name: Orleans' own address changes with every start.</param>
     public ClusterMetrics(string siloName)
@@ -32,6 +35,7 @@ public sealed class ClusterMetrics : IDisposable
         _silo = new("silo", siloName);
         _optimizerSteps = _meter.CreateCounter<long>("genslm.optimizer_steps", description: "Optimizer steps applied.");
         _microBatches = _meter.CreateCounter<long>("genslm.micro_batches", description: "Micro-batches that went through forward and backward.");
+        _microBatchSeconds = _meter.CreateCounter<double>("genslm.micro_batch", "s", "Seconds in forward and backward.");
         _tokens = _meter.CreateCounter<long>("genslm.tokens", description: "Tokens computed, real and padding.");
         _stepDuration = _meter.CreateHistogram("genslm.step_duration", "s", "Seconds of an optimizer step, by phase.", advice: SecondsBuckets);
         _deviceSeconds = _meter.CreateCounter<double>("genslm.device", "s", "Seconds a device spent, by phase.");
@@ -39,6 +43,7 @@ public sealed class ClusterMetrics : IDisposable
         _checkpointDuration = _meter.CreateHistogram("genslm.checkpoint_duration", "s", "Seconds to write a checkpoint.", advice: SecondsBuckets);
         _staleWrites = _meter.CreateCounter<long>("genslm.stale_writes_rejected", description: "Messages of silos or drivers that had been given up, refused.");
         _reassigned = _meter.CreateCounter<long>("genslm.shards_reassigned", description: "Shards whose window went to another device, by reason.");
+        _sumsPutOff = _meter.CreateCounter<long>("genslm.sums_put_off", description: "Blocks of gradient sums that a holder had no memory for yet; their senders kept them.");
         _recomputed = _meter.CreateCounter<long>("genslm.recomputed_micro_batches", description: "Micro-batches that a device computed again within a step.");
         Gauge("genslm.run_state", "State of a run: 1 preparing, 2 running, 3 pausing, 4 paused, 5 completed, 6 failed, 7 waiting, 8 cancelled.", run => (double)run.State);
         Gauge("genslm.run_step", "Optimizer steps applied.", run => run.Step);
@@ -49,6 +54,7 @@ public sealed class ClusterMetrics : IDisposable
         Gauge("genslm.best_validation_loss", "Lowest validation loss so far.", run => run.BestValidationLoss);
         Gauge("genslm.learning_rate", "Learning rate of the last step.", run => run.Step == 0 ? null : run.LearningRate);
         Gauge("genslm.gradient_norm", "Global gradient norm of the last step, before clipping.", run => run.Step == 0 ? null : run.GradientNorm);
+        Gauge("genslm.checkpoint_waiting", "1 while a run waits for room on its disk, 0 otherwise.", run => _waitingForRoom.ContainsKey(run.RunId) ? 1 : 0);
         _meter.CreateObservableGauge(
             "genslm.replica_memory", () => new Measurement<long>(Environment.WorkingSet, _silo), "By", "Resident memory of the silo's process.");
         _meter.CreateObservableGauge("genslm.build_info", BuildInfo, description: "Always 1; the version is a label.");
@@ -68,8 +74,9 @@ public sealed class ClusterMetrics : IDisposable
 
     public void StepApplied(string runId) => _optimizerSteps.Add(1, new("run", runId), _silo);
 
-    public void WindowComputed(string runId, string device, ShardTotals totals)
+    public void WindowComputed(string runId, string device, ShardTotals totals, double microBatchSeconds)
     {
+        _microBatchSeconds.Add(microBatchSeconds, new("run", runId), _silo, new("device", device));
         _microBatches.Add(totals.MicroBatches, new("run", runId), _silo, new("device", device));
         _tokens.Add(totals.RealTokens, [new("run", runId), _silo, new("device", device), new("kind", "real")]);
         _tokens.Add(totals.PaddingTokens, [new("run", runId), _silo, new("device", device), new("kind", "padding")]);
@@ -91,6 +98,9 @@ public sealed class ClusterMetrics : IDisposable
 
     public void StaleWriteRejected(string runId) => _staleWrites.Add(1, new("run", runId), _silo);
 
+    /// <summary>A block of a sum found no room beside those that wait for their neighbours.</summary>
+    public void SumPutOff(string runId) => _sumsPutOff.Add(1, new("run", runId), _silo);
+
     /// <param name="runId">The run.</param>
     /// <param name="reason"><c>lost</c> or <c>slow</c>.</param>
     /// <param name="count">How many shards.</param>
@@ -102,6 +112,13 @@ public sealed class ClusterMetrics : IDisposable
     }
 
     public void CheckpointWritten(string runId, double seconds) => _checkpointDuration.Record(seconds, new("run", runId), _silo);
+
+    /// <summary>A run begins, or ends, to wait for room on the disk of its output folder.</summary>
+    public void CheckpointWaits(string runId, bool waits)
+    {
+        if (waits) _waitingForRoom[runId] = true;
+        else _waitingForRoom.TryRemove(runId, out _);
+    }
 
     private void Gauge(string name, string description, Func<RunStatus, double?> read) =>
         _meter.CreateObservableGauge(name, () => Measure(read), description: description);

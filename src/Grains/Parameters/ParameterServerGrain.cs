@@ -1,80 +1,105 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using GenSlmOrleans.Abstractions;
-using GenSlmOrleans.Formats;
-using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Grains.Channels;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Grains.Placement;
+using GenSlmOrleans.Grains.Sites;
 using GenSlmOrleans.Training;
 using Orleans.Concurrency;
 
 namespace GenSlmOrleans.Grains.Parameters;
 
 /// <summary>
-/// The door to one copy of one partition: key <c>run/partition-i@silo</c>, called by the GPU grains (fetch, push), the
-/// run grain (set up, reduce, apply) and the checkpoint grain (put, fetch). Calls interleave; arithmetic runs on the
-/// thread pool. What it holds is the silo's (<see cref="PartitionStore"/>) and outlives the activation; it dies with the
-/// silo, and is made again from another copy.
+/// The door to one copy of one partition: key <c>run/partition-i@silo</c>, called by the sites (fetch, push), the run grain
+/// (set up, reduce, apply, pin) and the checkpoint grain (put, fetch). Calls interleave; arithmetic runs on the silo's compute
+/// threads. What it holds is the site's (<see cref="SiteStore"/>) and outlives the activation; it dies with the silo, and is
+/// made again from another copy.
 /// </summary>
 [OnNamedSilo, Reentrant]
-public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores stores, ClusterMetrics metrics) : Grain, IParameterServerGrain
+public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, ChannelPeers channel, ComputeThreads compute, SiloMemory memory, ClusterMetrics metrics) : Grain, IParameterServerGrain
 {
     private const int BlocksInFlight = 4;
 
     public async Task SetUpAsync(PartitionSetup setup)
     {
-        partitions.CheckGeneration(setup.Fence);
-        var store = await stores.OpenAsync(setup.Context.Spec);
-        var plan = new RunPlan(setup.Context.Spec, HuggingFaceConfig.Parse(setup.Context.ModelConfig), store.Sets);
-        var state = await Task.Run(() => new PartitionState(plan, setup.Place, setup.Fence.Step));
-        if (setup.Source == PartitionSource.Seed) await Task.Run(state.FillFromSeed);
-        // While it was made, another driver may have taken over.
-        partitions.CheckGeneration(setup.Fence);
-        var held = new HeldPartition(setup.Place.Index, state);
-        if (setup.Last is { } last) held.Applied = new ApplyRequest(setup.Fence, 0, 0, last);
-        if (setup.Source == PartitionSource.Holder) held.Filled = CopyAsync(held, setup);
-        partitions.Hold(this.GetPrimaryKeyString(), held);
+        var site = sites.Open(setup.Fence, setup.Context);
+        long parameters = Enumerable.Range(setup.Place.FirstBlock, setup.Place.BlockCount).Sum(block => (long)site.Model.Layout.BlockSize(block));
+        var (runId, what) = (setup.Fence.RunId, $"Partition {setup.Place.Index}");
+        var room = memory.Take(runId, what, RunMemory.PartitionBytes(parameters));
+        PartitionState state;
+        try
+        {
+            state = new PartitionState(site.Model, setup.Place, setup.Fence.Step, compute, new WaitingRoom(() => memory.TryGrow(runId, what, BlockBuffers.Length * sizeof(float))));
+            await (setup.Source == PartitionSource.Seed ? state.FillFromSeedAsync() : state.ClearAsync());
+            // While it was made, another driver may have taken over.
+            sites.Check(setup.Fence);
+        }
+        catch
+        {
+            room.Dispose();
+            throw;
+        }
+
+        var copy = new PartitionCopy(setup.Place.Index, state, room);
+        if (setup.Last is { } last) copy.Applied = new ApplyRequest(setup.Fence, 0, 0, last);
+        if (setup.Source == PartitionSource.Holder) copy.Filled = CopyAsync(copy, setup);
+        site.Hold(copy);
     }
 
-    public async Task PutAsync(Fence fence, BlockKind kind, Block block)
+    public Task PutAsync(Fence fence, BlockKind kind, Block block)
     {
-        partitions.CheckGeneration(fence);
-        var state = Held.State;
-        await Task.Run(() => state.Put(kind, block.Index, fence.Step, block.Values));
+        sites.Check(fence);
+        return Held.State.PutAsync(kind, fence.Step, block);
     }
 
-    public async Task<Block> FetchAsync(Fence fence, BlockKind kind, int block)
+    public Task<Block> FetchAsync(Fence fence, BlockKind kind, int block) => compute.RunAsync(() => door.Fetch(fence, Index, kind, block));
+
+    public Task PushAsync(Fence fence, TreePlace node, ImmutableArray<ShardTotals> totals, Block gradient)
     {
+        var (index, length, buffer) = (gradient.Index, gradient.Length, gradient.Detach());
+        return compute.RunAsync(() => door.Push(fence, Index, new TreeNode(node.Level, node.Index), totals, index, length, buffer));
+    }
+
+    public async Task<ImmutableArray<ContributionDigest>> DescribeContributionsAsync(Fence fence)
+    {
+        sites.Check(fence);
+        return await Held.State.ContributionsAsync();
+    }
+
+    public Task<Block> FetchReducedAsync(Fence fence, int block) => compute.RunAsync(() => door.FetchReduced(fence, Index, block));
+
+    public async Task TakeReducedAsync(Fence fence, string from)
+    {
+        sites.Check(fence);
         var held = Held;
-        // While it is being filled, another holder has the block; how long it takes is nobody's to wait for.
-        if (!held.Filled.IsCompletedSuccessfully) throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} is being filled.");
-        return await Task.Run(() => held.State.Copy(kind, block, fence.Step));
-    }
-
-    public async Task PushAsync(Fence fence, TreePlace node, ImmutableArray<ShardTotals> totals, Block gradient)
-    {
-        var state = Held.State;
-        int index = gradient.Index;
-        var buffer = gradient.Detach();
-        if (await Task.Run(() => state.Contribute(fence.Step, new TreeNode(node.Level, node.Index), totals, index, buffer))) return;
-        metrics.StaleWriteRejected(fence.RunId);
-        throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} is after step {state.Version}; the contribution is to step {fence.Step}.");
+        await FilledAsync(held);
+        var source = Holder(from);
+        await EachAsync(held.State.Blocks, async index =>
+        {
+            var block = await source.FetchReducedAsync(fence, index);
+            metrics.BlockMoved(fence.RunId, "seed", block.Length);
+            await held.State.PutReducedAsync(fence.Step, index, block.Detach());
+        });
+        held.State.TakeTotals(fence.Step, (await source.Grain.ReduceAsync(fence)).Totals);
     }
 
     public async Task<ReductionReport> ReduceAsync(Fence fence)
     {
-        partitions.CheckGeneration(fence);
+        sites.Check(fence);
         var held = Held;
         var state = held.State;
         // The copy is made while the step accumulates; where that is too short, the step waits for it, once.
         await FilledAsync(held);
         if (state.Version != fence.Step - 1)
             throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} is after step {state.Version}; step {fence.Step} cannot be reduced.");
-        return await Task.Run(state.Reduce);
+        return await state.ReduceAsync();
     }
 
     public Task ApplyAsync(ApplyRequest request)
     {
-        partitions.CheckGeneration(request.Fence);
+        sites.Check(request.Fence);
         var held = Held;
         long step = request.Fence.Step;
         lock (held.Gate)
@@ -84,29 +109,65 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
             if (held.State.Version != step - 1)
                 throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} is after step {held.State.Version}; step {step} cannot be applied.");
             held.Applied = request;
-            return held.Applying = ApplyAsync(held, request);
+            return held.Applying = ApplyAsync(held, request, sites.Find(RunId)?.Mirrors(step) ?? []);
         }
+    }
+
+    public Task FilledAsync(Fence fence)
+    {
+        sites.Check(fence);
+        return FilledAsync(Held);
     }
 
     public Task<PartitionStatus> DescribeAsync(Fence fence)
     {
-        partitions.CheckGeneration(fence);
-        if (partitions.Find(this.GetPrimaryKeyString()) is not { Filled.IsCompletedSuccessfully: true } held) return Task.FromResult(new PartitionStatus(false, 0, null));
+        sites.Check(fence);
+        if (Find() is not { Filled.IsCompletedSuccessfully: true } held) return Task.FromResult(new PartitionStatus(false, 0, null));
         return DescribeAsync(held);
     }
 
-    public Task ReleaseAsync(Fence fence)
+    public async Task PinAsync(CheckpointRequest snapshot)
     {
-        partitions.CheckGeneration(fence);
-        partitions.Release(this.GetPrimaryKeyString());
-        DeactivateOnIdle();
-        return Task.CompletedTask;
+        sites.Check(snapshot.Fence);
+        var held = Held;
+        await FilledAsync(held);
+        await held.State.PinAsync(snapshot.Fence.Step);
+        long parameters = held.State.ParameterCount;
+        lock (held.Gate) held.Pin(snapshot, () => memory.TryTake(snapshot.Fence.RunId, $"A snapshot of partition {Index}", RunMemory.SnapshotBytes(parameters)));
     }
 
-    private HeldPartition Held => partitions.Find(this.GetPrimaryKeyString())
-        ?? throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} holds no parameters; it has to be set up first.");
+    public async Task UnpinAsync(Fence fence)
+    {
+        sites.Check(fence);
+        var held = Held;
+        // What was kept goes back before its room does.
+        await held.State.UnpinAsync(fence.Step);
+        lock (held.Gate)
+            if (held.Pinned?.Fence.Step == fence.Step) held.Unpin();
+    }
 
-    private async Task FilledAsync(HeldPartition held)
+    public async Task ReleaseAsync(Fence fence)
+    {
+        sites.Check(fence);
+        if (sites.Find(RunId) is { } site) await site.ReleaseAsync(Index);
+        DeactivateOnIdle();
+    }
+
+    private string RunId => this.GetPrimaryKeyString() is var key ? key[..key.LastIndexOf('/')] : "";
+
+    private int Index => this.GetPrimaryKeyString() is var key
+        ? int.Parse(key.AsSpan()[(key.LastIndexOf("/partition-", StringComparison.Ordinal) + "/partition-".Length)..key.LastIndexOf('@')], CultureInfo.InvariantCulture) : 0;
+
+    private PartitionHolder Holder(string silo) =>
+        new(GrainFactory.GetGrain<IParameterServerGrain>(this.GetPrimaryKeyString() is var key ? $"{key[..key.LastIndexOf('@')]}@{silo}" : ""), channel, silo, Index);
+
+    private PartitionCopy? Find() => sites.Find(RunId)?.Partition(Index);
+
+    private PartitionCopy Held => Find() ?? throw NotHeld();
+
+    private StaleMessageException NotHeld() => new($"Partition {this.GetPrimaryKeyString()} holds no parameters; it has to be set up first.");
+
+    private async Task FilledAsync(PartitionCopy held)
     {
         try
         {
@@ -118,33 +179,38 @@ public sealed class ParameterServerGrain(PartitionStore partitions, TokenStores 
         }
     }
 
-    private static async Task ApplyAsync(HeldPartition held, ApplyRequest request)
+    private static async Task ApplyAsync(PartitionCopy held, ApplyRequest request, IReadOnlyList<IParameterMirror> mirrors)
     {
         await held.Filled;
-        await Task.Run(() => held.State.Apply(request));
+        await held.State.ApplyAsync(request, mirrors);
     }
 
-    private static async Task<PartitionStatus> DescribeAsync(HeldPartition held)
+    private static async Task<PartitionStatus> DescribeAsync(PartitionCopy held)
     {
         // An application under way is part of the answer.
         await Task.WhenAny(held.Applying);
-        lock (held.Gate) return new PartitionStatus(true, held.State.Version, held.Applied?.Fence.Step == held.State.Version ? held.Applied : null);
+        lock (held.Gate) return new PartitionStatus(true, held.State.Version, held.Applied?.Fence.Step == held.State.Version ? held.Applied : null) { Pinned = held.Pinned, LacksRoom = held.LacksRoom };
     }
 
-    private async Task CopyAsync(HeldPartition held, PartitionSetup setup)
+    private async Task CopyAsync(PartitionCopy held, PartitionSetup setup)
     {
-        var source = GrainFactory.GetGrain<IParameterServerGrain>(setup.Place.Key(setup.Fence.RunId, setup.CopyFrom));
-        var wanted = new Queue<(BlockKind Kind, int Block)>(Enum.GetValues<BlockKind>().SelectMany(kind => held.State.Blocks.Select(block => (kind, block))));
+        var source = Holder(setup.CopyFrom);
+        await EachAsync(Enum.GetValues<BlockKind>().SelectMany(kind => held.State.Blocks.Select(block => (kind, block))), async wanted =>
+        {
+            using var block = await source.FetchAsync(setup.Fence, wanted.kind, wanted.block);
+            await held.State.PutAsync(wanted.kind, setup.Fence.Step, block);
+            metrics.BlockMoved(setup.Fence.RunId, "seed", block.Length);
+        });
+    }
+
+    private static Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> move)
+    {
+        var wanted = new Queue<T>(items);
         async Task Lane()
         {
-            while (wanted.TryDequeue(out var next))
-            {
-                using var block = await source.FetchAsync(setup.Fence, next.Kind, next.Block);
-                await Task.Run(() => held.State.Put(next.Kind, block.Index, setup.Fence.Step, block.Values));
-                metrics.BlockMoved(setup.Fence.RunId, "seed", block.Length);
-            }
+            while (wanted.TryDequeue(out var next)) await move(next);
         }
 
-        await Task.WhenAll(Enumerable.Range(0, BlocksInFlight).Select(_ => Lane()));
+        return Task.WhenAll(Enumerable.Range(0, BlocksInFlight).Select(_ => Lane()));
     }
 }

@@ -1,134 +1,145 @@
 using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Model;
 using GenSlmOrleans.Training;
 
 namespace GenSlmOrleans.Grains.Parameters;
 
 /// <summary>
-/// What a partition holds: parameters, Adam's moments, and the contributions to the step being accumulated, block by
-/// block. Not a grain: blocks may be worked on by several threads at once. Each block counts its own version under its own
-/// lock, so that what arrives late is refused however it is interleaved with Adam.
+/// What a copy of a partition holds: parameters, Adam's moments, and the contributions to the step being accumulated, block by
+/// block, in native memory that is taken once. Not a grain: all work on it is done on the silo's own threads, several blocks
+/// at once.
 /// </summary>
-internal sealed class PartitionState
+internal sealed class PartitionState : IDisposable
 {
-    private readonly RunPlan _plan;
+    private readonly ModelPlan _plan;
+    private readonly ComputeThreads _compute;
+    private readonly NativeVector[] _values;
     private readonly BlockState[] _blocks;
     private readonly int _firstBlock;
+    private readonly bool _keepsTotals;
     private readonly SortedDictionary<int, ShardTotals> _totals = [];
 
-    /// <param name="plan">The run.</param>
+    /// <param name="plan">The run's model.</param>
     /// <param name="place">The blocks this partition owns.</param>
     /// <param name="version">Optimizer steps that the parameters have seen.</param>
-    public PartitionState(RunPlan plan, PartitionPlace place, long version)
+    /// <param name="compute">Where the work is done.</param>
+    /// <param name="room">Where sums wait for others, beyond one a block; null: there is no bound.</param>
+    public PartitionState(ModelPlan plan, PartitionPlace place, long version, ComputeThreads compute, WaitingRoom? room = null)
     {
-        _plan = plan;
-        _firstBlock = place.FirstBlock;
-        Version = version;
-        _blocks = [.. Enumerable.Range(place.FirstBlock, place.BlockCount).Select(index => new BlockState(index, plan.Layout.BlockSize(index), plan.Tree, version))];
+        (_plan, _compute, _firstBlock, _keepsTotals, Version) = (plan, compute, place.FirstBlock, place.Index == 0, version);
+        int length = Enumerable.Range(place.FirstBlock, place.BlockCount).Sum(plan.Layout.BlockSize);
+        room ??= WaitingRoom.Boundless;
+        _values = [.. Enum.GetValues<BlockKind>().Select(_ => new NativeVector(length))];
+        _blocks = [.. Enumerable.Range(0, place.BlockCount).Select(i => new BlockState(
+            place.FirstBlock + i, _values, i * ParameterLayout.BlockLength, plan.Layout.BlockSize(place.FirstBlock + i), plan.Tree, version, room))];
     }
 
     /// <summary>Optimizer steps that all parameters have seen.</summary>
     public long Version { get; private set; }
 
+    /// <summary>How many parameters it holds.</summary>
+    public long ParameterCount => _values[0].Length;
+
     /// <summary>The blocks' numbers.</summary>
     public IEnumerable<int> Blocks => _blocks.Select(block => block.Index);
 
     /// <summary>Fills the parameters from the run's seed; the moments are 0.</summary>
-    public void FillFromSeed() => Parallel.ForEach(_blocks, block =>
-        ParameterInitialization.Fill(_plan.Config, _plan.Spec.Seed, ParameterLayout.BlockOffset(block.Index), block.Parameters));
+    public Task FillFromSeedAsync() => InitializeAsync(block => values =>
+        ParameterInitialization.Fill(_plan.Config, _plan.Spec.Seed, ParameterLayout.BlockOffset(block.Index), values));
+
+    /// <summary>Clears everything: the values will come from elsewhere.</summary>
+    public Task ClearAsync() => InitializeAsync(_ => null);
 
     /// <summary>Overwrites one block of one vector that is after <paramref name="version"/> steps.</summary>
     /// <exception cref="StaleMessageException">The block has gone on from there.</exception>
-    public void Put(BlockKind kind, int index, long version, ReadOnlySpan<float> values)
-    {
-        var block = Find(index);
-        lock (block)
-        {
-            if (block.Version != version) throw new StaleMessageException($"Block {index} is after step {block.Version}; values of step {version} came for it.");
-            values.CopyTo(block.Vector(kind));
-        }
-    }
+    public Task PutAsync(BlockKind kind, long version, Block block) => _compute.RunAsync(() => Find(block.Index).Put(kind, version, block));
 
-    /// <summary>A copy of one block of one vector after <paramref name="version"/> steps.</summary>
+    /// <summary>A copy of one block of one vector after <paramref name="version"/> steps, at which it is or is pinned.</summary>
     /// <exception cref="StaleMessageException">The block is at another version.</exception>
-    public Block Copy(BlockKind kind, int index, long version)
-    {
-        var block = Find(index);
-        lock (block)
-        {
-            if (block.Version != version) throw new StaleMessageException($"Block {index} is after step {block.Version}; it was asked for after step {version}.");
-            var vector = block.Vector(kind);
-            var copy = Block.RentForAnswer(index, vector.Length);
-            vector.CopyTo(copy.Values);
-            return copy;
-        }
-    }
+    public Task<Block> CopyAsync(BlockKind kind, int index, long version) => _compute.RunAsync(() => Copy(kind, index, version));
+
+    /// <summary>The same on the thread that asks.</summary>
+    public Block Copy(BlockKind kind, int index, long version) => Find(index).Copy(kind, version);
+
+    /// <summary>How many values a block has; 0 when it is not this partition's.</summary>
+    public int LengthOf(int index) => index >= _firstBlock && index - _firstBlock < _blocks.Length ? Find(index).Length : 0;
+
+    /// <summary>Keeps all blocks as they are after <paramref name="version"/> steps, to be copied while Adam goes on. One version at a time.</summary>
+    /// <exception cref="StaleMessageException">The blocks have gone on from there.</exception>
+    public Task PinAsync(long version) => _compute.ForEachAsync(_blocks.Length, i => _blocks[i].Pin(version));
+
+    /// <summary>Gives back what was kept of the values after <paramref name="version"/> steps.</summary>
+    public Task UnpinAsync(long version) => _compute.ForEachAsync(_blocks.Length, i => _blocks[i].Unpin(version));
 
     /// <summary>
     /// Takes a contribution to <paramref name="step"/>: the sum over a tree node's shards. Takes the buffer over; it goes
-    /// back to the pool when those shards are there already.
+    /// back when those shards are there already.
     /// </summary>
     /// <returns>False when the block is not at that step: nothing was changed.</returns>
-    public bool Contribute(long step, TreeNode node, IEnumerable<ShardTotals> totals, int index, float[] buffer)
+    /// <exception cref="HolderFullException">It would have to wait for others, and there is no memory for that: nothing was changed.</exception>
+    public Task<bool> ContributeAsync(long step, TreeNode node, IReadOnlyCollection<ShardTotals> totals, int index, NativeVector buffer) =>
+        _compute.RunAsync(() => Contribute(step, node, totals, index, buffer));
+
+    /// <summary>The same on the thread that asks.</summary>
+    public bool Contribute(long step, TreeNode node, IReadOnlyCollection<ShardTotals> totals, int index, NativeVector buffer)
     {
-        var block = Find(index);
-        lock (block)
-        {
-            bool current = block.Version == step - 1;
-            if (!current || block.Reduced is not null || !block.Sums.Add(node, buffer)) Block.ReturnBuffer(buffer);
-            if (!current) return false;
-        }
-
-        lock (_totals)
-        {
-            if (Version == step - 1)
-                foreach (var shard in totals) _totals[shard.Shard] = shard;
-        }
-
+        if (!Find(index).Contribute(step, node, buffer)) return false;
+        Keep(step, totals);
         return true;
     }
 
+    /// <summary>What has arrived for the step at hand, block by block.</summary>
+    public Task<ImmutableArray<ContributionDigest>> ContributionsAsync() => _compute.RunAsync(ImmutableArray<ContributionDigest> () =>
+        [.. _blocks.SelectMany(block => block.Contributions().Select(arrived => new ContributionDigest(block.Index, new TreePlace(arrived.Node.Level, arrived.Node.Index), arrived.Checksum)))]);
+
+    /// <summary>A copy of a block of the reduced gradient of <paramref name="step"/>, on the thread that asks.</summary>
+    /// <exception cref="StaleMessageException">It is not reduced, or applied already.</exception>
+    public Block CopyReduced(int index, long step) => Find(index).CopyReduced(step);
+
+    /// <summary>Takes another copy's reduced gradient for what has arrived here; takes the buffer over.</summary>
+    /// <exception cref="StaleMessageException">The block is not at that step.</exception>
+    public Task PutReducedAsync(long step, int index, NativeVector buffer) => _compute.RunAsync(() => Find(index).PutReduced(step, buffer));
+
+    /// <summary>Takes what the shards put in from another copy.</summary>
+    public void TakeTotals(long step, IReadOnlyCollection<ShardTotals> totals) => Keep(step, totals);
+
     /// <summary>Closes the step's accumulation when no shard is missing in any block.</summary>
-    public ReductionReport Reduce()
+    public async Task<ReductionReport> ReduceAsync()
     {
-        var missing = Missing();
+        var missing = await _compute.RunAsync(Missing);
         if (missing.Length > 0) return new ReductionReport([], missing, Totals());
         var norms = new double[_blocks.Length];
-        Parallel.For(0, _blocks.Length, i =>
-        {
-            var block = _blocks[i];
-            lock (block)
-            {
-                block.Reduced ??= block.Sums.TakeRoot();
-                norms[i] = BlockArithmetic.SquaredNorm(block.Reduced.AsSpan(0, block.Length));
-            }
-        });
-        return new ReductionReport([.. norms], [], Totals());
+        var checksums = new ulong[_blocks.Length];
+        await _compute.ForEachAsync(norms.Length, i => (norms[i], checksums[i]) = _blocks[i].Reduce());
+        return new ReductionReport([.. norms], [], Totals()) { Checksums = [.. checksums] };
     }
 
     /// <summary>Applies Adam to the blocks that have not seen the step yet, or only counts it. Killed in the middle it is done again by another copy.</summary>
-    public void Apply(ApplyRequest request)
+    /// <param name="request">The step.</param>
+    /// <param name="mirrors">Replicas here that take the new parameters with it.</param>
+    public async Task ApplyAsync(ApplyRequest request, params IReadOnlyList<IParameterMirror> mirrors)
     {
-        var step = AdamStep.Create(_plan.Adam, request.Fence.Step, request.LearningRate, request.GradientFactor);
-        Parallel.ForEach(_blocks, block =>
-        {
-            lock (block)
-            {
-                if (block.Version >= request.Fence.Step) return;
-                var gradient = block.Reduced ?? throw new InvalidOperationException($"Block {block.Index} is applied before it is reduced.");
-                if (!request.Record.Skipped) FusedAdam.Apply(block.Parameters, block.FirstMoment, block.SecondMoment, gradient.AsSpan(0, block.Length), step);
-                FaultPoint.Reach(FaultPhase.Apply, request.Fence.Step);
-                block.Reduced = null;
-                Block.ReturnBuffer(gradient);
-                block.Version = request.Fence.Step;
-            }
-        });
+        long number = request.Fence.Step;
+        AdamStep? step = request.Record.Skipped ? null : AdamStep.Create(_plan.Adam, number, request.LearningRate, request.GradientFactor);
+        await _compute.ForEachAsync(_blocks.Length, i => _blocks[i].Apply(number, step, mirrors, () => FaultPoint.Reach(FaultPhase.Apply, number)));
         lock (_totals)
         {
             _totals.Clear();
-            Version = request.Fence.Step;
+            Version = number;
+        }
+    }
+
+    private Task InitializeAsync(Func<BlockState, Action<Span<float>>?> fill) => _compute.ForEachAsync(_blocks.Length, i => _blocks[i].Initialize(fill(_blocks[i])));
+
+    private void Keep(long step, IReadOnlyCollection<ShardTotals> totals)
+    {
+        lock (_totals)
+        {
+            if (_keepsTotals && Version == step - 1)
+                foreach (var shard in totals) _totals.TryAdd(shard.Shard, shard);
         }
     }
 
@@ -141,14 +152,9 @@ internal sealed class PartitionState
     {
         var lacks = new bool[_plan.Tree.ShardCount];
         foreach (var block in _blocks)
-        {
-            lock (block)
-            {
-                if (block.Reduced is not null) continue;
-                foreach (var (first, end) in block.Sums.MissingShards) lacks.AsSpan(first, end - first).Fill(true);
-            }
-        }
+            foreach (var (first, end) in block.MissingShards()) lacks.AsSpan(first, end - first).Fill(true);
 
+        if (!_keepsTotals) return ShardSet.Ranges(lacks);
         lock (_totals)
             for (int shard = 0; shard < lacks.Length; shard++) lacks[shard] |= !_totals.ContainsKey(shard);
         return ShardSet.Ranges(lacks);
@@ -156,37 +162,10 @@ internal sealed class PartitionState
 
     private BlockState Find(int index) => _blocks[index - _firstBlock];
 
-    private sealed class BlockState(int index, int length, ReductionTree tree, long version)
+    /// <summary>Refuses what still comes and gives all memory back, when nobody is at it any more.</summary>
+    public void Dispose()
     {
-        public int Index { get; } = index;
-
-        public int Length { get; } = length;
-
-        public long Version { get; set; } = version;
-
-        public float[] Parameters { get; } = new float[length];
-
-        public float[] FirstMoment { get; } = new float[length];
-
-        public float[] SecondMoment { get; } = new float[length];
-
-        public ReductionAccumulator<float[]> Sums { get; } = new(
-            tree,
-            (left, right) =>
-            {
-                BlockArithmetic.AddInPlace(left.AsSpan(0, length), right.AsSpan(0, length));
-                Block.ReturnBuffer(right);
-                return left;
-            },
-            Block.ReturnBuffer);
-
-        public float[]? Reduced { get; set; }
-
-        public Span<float> Vector(BlockKind kind) => kind switch
-        {
-            BlockKind.FirstMoment => FirstMoment,
-            BlockKind.SecondMoment => SecondMoment,
-            _ => Parameters,
-        };
+        foreach (var block in _blocks) block.Close();
+        foreach (var vector in _values) vector.Free();
     }
 }

@@ -1,35 +1,53 @@
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Grains.Diagnostics;
 
 namespace GenSlmOrleans.Grains.Runs;
 
 /// <summary>
-/// The checkpoint grain as its driver sees it: when it is lost with its silo, it is opened again, elsewhere, and asked again.
-/// Everything it is asked may be asked twice.
+/// The checkpoint grain as its driver sees it: when it is lost with its silo, it is opened again, elsewhere, and asked again;
+/// when the disk is full, it is asked until there is room. Everything it is asked may be asked twice. A checkpoint may be on its
+/// way while steps are recorded.
 /// </summary>
-internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, string instance, RunSubmission submission, TimeProvider time)
+internal sealed class CheckpointKeeper(
+    IGrainFactory grains, string runId, string instance, RunSubmission submission, RunJournal journal, Func<bool> isToStop, ClusterMetrics metrics, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
     private readonly ICheckpointGrain _grain = grains.GetGrain<ICheckpointGrain>(runId);
+    private readonly DiskWait _disk = new(runId, submission.Spec.Output, journal, isToStop, metrics, time);
     private DataSummary? _data;
     private Fence _opened;
     private StepRecord? _last;
+    private int _openings;
+    private Task _reopening = Task.CompletedTask;
+    private bool _isClosed;
+
+    /// <summary>Head of the ledger's chain after the last step that was recorded.</summary>
+    public string LedgerHead { get; private set; } = "";
 
     /// <summary>Takes the output folder for a generation.</summary>
     public async Task<CheckpointInventory> OpenAsync(Fence fence, DataSummary data)
     {
         (_data, _opened, _last) = (data, fence, null);
+        _openings++;
         return await PatientlyAsync(grain => grain.OpenAsync(fence, instance, submission, data));
     }
 
-    /// <summary>Cuts metrics and ledger back to the step that the run goes on from.</summary>
-    public Task CutAsync(Fence fence, StepRecord? last) => PatientlyAsync(async grain =>
+    /// <summary>Makes the newest whole checkpoint the last one, and says which were damaged.</summary>
+    public async Task<CheckpointInventory> VerifyAsync(Fence fence)
     {
-        await grain.CutAsync(fence, last);
+        var inventory = await PatientlyAsync(grain => grain.VerifyAsync(fence));
+        foreach (var sentence in inventory.Damaged) journal.Warn(sentence);
+        return inventory;
+    }
+
+    /// <summary>Cuts metrics and ledger back to the step that the run goes on from.</summary>
+    public async Task CutAsync(Fence fence, StepRecord? last)
+    {
+        LedgerHead = await PatientlyAsync(grain => grain.CutAsync(fence, last));
         (_opened, _last) = (fence, last);
-        return true;
-    });
+    }
 
     public Task RestoreAsync(Fence fence, PartitionMap partitions) => PatientlyAsync(async grain =>
     {
@@ -37,12 +55,11 @@ internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, strin
         return true;
     });
 
-    public Task RecordAsync(Fence fence, StepRecord record) => PatientlyAsync(async grain =>
+    public async Task RecordAsync(Fence fence, StepRecord record)
     {
-        await grain.RecordStepAsync(fence, record);
+        LedgerHead = await PatientlyAsync(grain => grain.RecordStepAsync(fence, record));
         (_opened, _last) = (fence, record);
-        return true;
-    });
+    }
 
     public Task RecordAsync(Fence fence, MetricLine validation) => PatientlyAsync(async grain =>
     {
@@ -50,13 +67,22 @@ internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, strin
         return true;
     });
 
-    public Task<CheckpointInventory> SaveAsync(CheckpointRequest request) => PatientlyAsync(grain => grain.SaveAsync(request));
+    /// <summary>Writes a checkpoint, however long it takes.</summary>
+    /// <param name="request">What to write.</param>
+    /// <param name="isWaitedFor">Whether training stands still until it is written.</param>
+    public async Task<CheckpointInventory> SaveAsync(CheckpointRequest request, Func<bool> isWaitedFor)
+    {
+        var inventory = await PatientlyAsync(grain => grain.SaveAsync(request), isWaitedFor);
+        journal.Saved(inventory);
+        return inventory;
+    }
 
     public Task<ExportReport> ExportAsync(Fence fence) => PatientlyAsync(grain => grain.ExportAsync(fence));
 
-    /// <summary>Lets go of the output folder, where it is still held.</summary>
+    /// <summary>Lets go of the output folder, where it is still held. What is still being asked is not asked again.</summary>
     public async Task CloseAsync(Fence fence)
     {
+        _isClosed = true;
         try
         {
             await _grain.CloseAsync(fence);
@@ -67,26 +93,46 @@ internal sealed class CheckpointKeeper(IGrainFactory grains, string runId, strin
         }
     }
 
-    private async Task<T> PatientlyAsync<T>(Func<ICheckpointGrain, Task<T>> ask)
+    private async Task<T> PatientlyAsync<T>(Func<ICheckpointGrain, Task<T>> ask, Func<bool>? isWaitedFor = null)
     {
         long? firstLoss = null;
+        bool lost = false;
+        int openings = _openings;
+        using var waiting = _disk.Begin(isWaitedFor ?? (() => true));
         while (true)
         {
+            if (_isClosed) throw new StaleMessageException($"Run {runId} has let go of its output folder.");
+            long began = time.GetTimestamp();
             try
             {
-                if (firstLoss is not null && _data is { } data)
-                {
-                    await _grain.OpenAsync(_opened, instance, submission, data);
-                    if (_opened.Step != long.MaxValue) await _grain.CutAsync(_opened, _last);
-                }
-
-                return await ask(_grain);
+                if (lost && _openings == openings) await (_reopening = _reopening.IsCompleted ? ReopenAsync() : _reopening);
+                (lost, openings) = (false, _openings);
+                var answer = await ask(_grain);
+                waiting.IsWritten = true;
+                return answer;
             }
-            catch (Exception exception) when (CallFailure.IsLoss(exception) && (firstLoss is null || time.GetElapsedTime(firstLoss.Value) < Patience))
+            catch (Exception exception) when (CallFailure.IsLoss(exception) && !_isClosed)
             {
-                firstLoss ??= time.GetTimestamp();
+                lost = true;
+                // A long time after the last, it is another loss.
+                if (firstLoss is null || time.GetElapsedTime(began) > Patience) firstLoss = time.GetTimestamp();
+                if (time.GetElapsedTime(firstLoss.Value) > Patience) throw;
                 await Task.Delay(Pause, time);
             }
+            catch (DiskFullException exception)
+            {
+                await waiting.ForRoomAsync(exception);
+            }
         }
+    }
+
+    // Several may find out at the same time; one opens it for all.
+    private async Task ReopenAsync()
+    {
+        if (_data is not { } data) return;
+        var (opened, last) = (_opened, _last);
+        await _grain.OpenAsync(opened, instance, submission, data);
+        if (opened.Step != long.MaxValue) LedgerHead = await _grain.CutAsync(opened, last);
+        _openings++;
     }
 }

@@ -5,15 +5,26 @@ using Orleans.Runtime;
 namespace GenSlmOrleans.Grains.Runs;
 
 /// <summary>A live silo. A silo that was restarted under its old name is another one.</summary>
-internal sealed record LiveSilo(string Name, SiloAddress Address, ImmutableArray<string> Devices, bool IsDraining);
+/// <param name="Name">Its name.</param>
+/// <param name="Address">This very process.</param>
+/// <param name="Offer">What it offers.</param>
+internal sealed record LiveSilo(string Name, SiloAddress Address, SiloOffer Offer)
+{
+    public ImmutableArray<string> Devices => Offer.Devices;
+
+    public bool IsDraining => Offer.Draining;
+}
 
 /// <summary>
 /// The silos a run can count on, as its driver sees them: membership at once, offers as they come. Asking for it never
 /// waits for a silo that may be dead.
 /// </summary>
-internal sealed class ClusterView(IClusterMembershipService membership, IGrainFactory grains, RunJournal journal, TimeProvider time)
+internal sealed class ClusterView(IClusterMembershipService membership, IGrainFactory grains, RunJournal journal, TimeProvider time, int threads)
 {
     private static readonly TimeSpan OfferPatience = TimeSpan.FromSeconds(5);
+
+    // Who is leaving says so when asked; steps may be longer than it has time.
+    private static readonly TimeSpan OfferInterval = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<SiloAddress, LiveSilo> _offers = [];
     private readonly Dictionary<SiloAddress, Task> _asking = [];
@@ -55,12 +66,33 @@ internal sealed class ClusterView(IClusterMembershipService membership, IGrainFa
     /// <summary>Follows membership until cancelled: says what comes and goes as soon as it is known.</summary>
     public async Task FollowAsync(CancellationToken cancellation)
     {
+        try
+        {
+            await Task.WhenAll(FollowMembersAsync(cancellation), FollowOffersAsync(cancellation));
+        }
+        catch (OperationCanceledException)
+        {
+            // The run is over.
+        }
+    }
+
+    private async Task FollowOffersAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            await Task.Delay(OfferInterval, time, cancellation);
+            Refresh();
+        }
+    }
+
+    private async Task FollowMembersAsync(CancellationToken cancellation)
+    {
         var known = Members(membership.CurrentSnapshot);
         await foreach (var snapshot in membership.MembershipUpdates.WithCancellation(cancellation))
         {
             var now = Members(snapshot);
             foreach (var (address, name) in known)
-                if (!now.ContainsKey(address)) journal.SiloLost(name);
+                if (!now.ContainsKey(address)) journal.SiloLost(name, died: snapshot.GetSiloStatus(address) is SiloStatus.Dead or SiloStatus.None);
             foreach (var (address, name) in now)
                 if (!known.ContainsKey(address)) journal.SiloChanged($"{name} has joined");
             bool changed = known.Count != now.Count || known.Keys.Any(address => !now.ContainsKey(address));
@@ -80,10 +112,13 @@ internal sealed class ClusterView(IClusterMembershipService membership, IGrainFa
         try
         {
             var offer = await grains.GetGrain<ISiloGrain>($"@{member.Name}").DescribeAsync().WaitAsync(OfferPatience, time);
-            var silo = new LiveSilo(member.Name, member.SiloAddress, offer.Devices, offer.Draining);
-            if (_offers.TryGetValue(member.SiloAddress, out var before) && before.IsDraining == silo.IsDraining) return;
-            if (silo.IsDraining) journal.SiloChanged($"{member.Name} is leaving; what it holds moves at the next step boundary");
+            var tooSmall = SmallestSilo.Objection(threads, offer);
+            var silo = new LiveSilo(member.Name, member.SiloAddress, tooSmall is null ? offer : offer with { Devices = [], Fingerprints = [] });
+            var before = _offers.GetValueOrDefault(member.SiloAddress);
+            if (tooSmall is not null && before is null) journal.Warn($"{member.Name} computes nothing: {tooSmall}");
             _offers[member.SiloAddress] = silo;
+            if (before is not null && before.IsDraining == silo.IsDraining && before.Devices.SequenceEqual(silo.Devices)) return;
+            if (silo.IsDraining && before?.IsDraining != true) journal.SiloChanged($"{member.Name} is leaving; what it holds moves to others");
             _changed.TrySetResult();
         }
         catch (Exception exception) when (CallFailure.IsLoss(exception))

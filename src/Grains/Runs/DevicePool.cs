@@ -1,28 +1,50 @@
 using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Host;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 
 namespace GenSlmOrleans.Grains.Runs;
 
+/// <summary>A silo at work for a run.</summary>
+/// <param name="Silo">Its name.</param>
+/// <param name="Devices">Its devices that the run has and that have a replica.</param>
+internal sealed record WorkingSite(string Silo, ImmutableArray<string> Devices);
+
 /// <summary>
 /// The devices a run works with: those that the queue gives it, once their silo has the data and they have a replica. New
-/// ones are prepared while the run goes on and join at a step boundary.
+/// ones are prepared while the run goes on and join as soon as they are ready.
 /// </summary>
-internal sealed class DevicePool(RunContext context, string dataHash, IGrainFactory grains, ClusterView view, RunJournal journal, TimeProvider time, ILogger log)
+internal sealed class DevicePool(
+    RunContext context, string dataHash, Func<long, Fence> fence, IGrainFactory grains, ClusterView view, RunJournal journal, TimeProvider time, ILogger log)
 {
     private static readonly TimeSpan QueuePatience = TimeSpan.FromSeconds(5);
 
-    // A device whose memory another run still has gets a replica when that one has let go.
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan FailurePatience = TimeSpan.FromSeconds(30);
+    // One that does not give the same bits twice is tried a few times, and then set aside.
+    private static readonly TimeSpan ProofPatience = TimeSpan.FromSeconds(3);
 
+    // Devices are alike, mostly: those that begin together are ready together. The others join while the run goes on.
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan SlowestPatience = TimeSpan.FromSeconds(5);
+
+    // Who uses the memory that a silo lacks is not known, nor for how long.
+    private static readonly TimeSpan RoomPause = TimeSpan.FromSeconds(10);
+
+    private readonly Dictionary<SiloAddress, long> _passedOver = [];
     private readonly Dictionary<DeviceName, Preparation> _prepared = [];
-    private readonly Dictionary<SiloAddress, SiloData> _data = [];
-    private readonly Dictionary<DeviceName, Failing> _failing = [];
+    private readonly SiloDataSets _data = new(context, dataHash, grains, journal);
+    private readonly FailingDevices _failing = new(context.RunId, journal, time, log);
+
+    // They may still have a replica, which another run would find in its way.
+    private readonly HashSet<DeviceName> _lost = [];
+    private readonly Turn _updating = new();
+    private TaskCompletionSource _nextPrepared = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ImmutableArray<DeviceName> _share = [];
-    private string _hash = dataHash;
+    private readonly Dictionary<SiloAddress, bool> _roomy = [];
+    private readonly HashSet<SiloAddress> _toldApart = [];
+    private RunMemory? _memory;
+    private string _kind = "";
 
     /// <summary>Where a device's replica is in its life.</summary>
     private sealed class Preparation(SiloAddress silo)
@@ -34,153 +56,181 @@ internal sealed class DevicePool(RunContext context, string dataHash, IGrainFact
         public bool IsReady { get; set; }
     }
 
-    /// <summary>A device that got no replica for a reason of its own.</summary>
-    private sealed record Failing(long Since, long Latest, Exception Reason);
-
-    /// <summary>A silo's copy of the data.</summary>
-    private sealed class SiloData
-    {
-        public Task Opening { get; set; } = Task.CompletedTask;
-
-        public DataSummary? Summary { get; set; }
-
-        /// <summary>It sees other data, or none: it is not asked again.</summary>
-        public bool IsRefused { get; set; }
-    }
-
     /// <summary>The devices that may be given work now, by silo and name.</summary>
     public ImmutableArray<DeviceName> Ready =>
         [.. _share.Where(device => _prepared.TryGetValue(device, out var known) && known.IsReady && view.IsLive(known.Silo))];
 
+    /// <summary>The silos that may be given work now, by name.</summary>
+    public ImmutableArray<WorkingSite> Sites =>
+        [.. Ready.GroupBy(device => device.Silo).Select(silo => new WorkingSite(silo.Key, [.. silo.Select(device => device.Device)]))];
+
     /// <summary>How many devices live silos offer, whichever run has them.</summary>
-    public int Alive => view.Silos.Where(silo => !silo.IsDraining).Sum(silo => silo.Devices.Length);
+    public int Alive => Offers.Sum(offer => DeviceKinds.Alike(offer, _kind).Count());
+
+    /// <summary>What a run says that waits for devices of its kind.</summary>
+    public string Lack(int needed) => DeviceKinds.Lack([.. Offers], _kind, needed);
+
+    private IEnumerable<SiloOffer> Offers => view.Silos.Where(silo => !silo.IsDraining).Select(silo => silo.Offer);
 
     /// <summary>All devices that have, or are getting, a replica.</summary>
     public IEnumerable<DeviceName> Prepared => _prepared.Keys;
 
-    /// <summary>The silos that have the data and are to stay: those that may hold partitions.</summary>
-    public ImmutableArray<LiveSilo> Holders =>
-        [.. view.Silos.Where(silo => !silo.IsDraining && _data.TryGetValue(silo.Address, out var data) && data.Summary is not null)];
+    /// <summary>The silos that are to stay: those that may hold partitions, whether or not they see the data.</summary>
+    public ImmutableArray<LiveSilo> Holders => [.. Roomy.Where(silo => !_passedOver.TryGetValue(silo.Address, out long since) || time.GetElapsedTime(since) >= RoomPause)];
 
-    public IGpuGrain Grain(DeviceName device) => grains.GetGrain<IGpuGrain>($"{context.RunId}/{device.Device}@{device.Silo}");
-
-    /// <summary>Opens the data: on all silos, which have to agree; where it is known which data the run has, on the first that has them.</summary>
-    /// <exception cref="RunInputException">A silo cannot read the data, or sees other data than the rest.</exception>
-    public async Task<DataSummary> OpenDataAsync()
+    /// <summary>A silo that was asked to hold a partition had no memory left: for a while others are asked.</summary>
+    public void PassOver(string silo)
     {
-        var opening = view.Silos.Select(silo => (silo.Name, Data: Open(silo))).ToList();
-        if (_hash.Length > 0) return await FirstAsync([.. opening.Select(known => known.Data)]);
-        DataSummary? first = null;
-        string firstSilo = "";
-        foreach (var (name, data) in opening)
-        {
-            await data.Opening;
-            if (data.Summary is not { } summary) continue;
-            if (first is not null && summary.Hash != first.Hash)
-                throw new RunInputException($"{FileList.Text(context.Spec.Data)} is not the same everywhere: {firstSilo} sees hash {first.Hash}, {name} sees {summary.Hash}.");
-            if (first is null) (first, firstSilo) = (summary, name);
-        }
-
-        _hash = first?.Hash ?? throw new StaleMessageException("No silo could open the data.");
-        return first;
+        foreach (var known in view.Silos.Where(known => known.Name == silo)) _passedOver[known.Address] = time.GetTimestamp();
     }
 
-    private static async Task<DataSummary> FirstAsync(List<SiloData> opening)
-    {
-        while (opening.Count > 0)
-        {
-            await Task.WhenAny(opening.Select(data => data.Opening));
-            if (opening.FirstOrDefault(data => data.Summary is not null)?.Summary is { } summary) return summary;
-            opening.RemoveAll(data => data.Opening.IsCompleted);
-        }
+    public ISiteGrain Site(string silo) => grains.GetGrain<ISiteGrain>($"{context.RunId}/site@{silo}");
 
-        throw new StaleMessageException("No silo has the run's data.");
-    }
+    private IGpuGrain Grain(DeviceName device) => grains.GetGrain<IGpuGrain>($"{context.RunId}/{device.Device}@{device.Silo}");
+
+    /// <inheritdoc cref="SiloDataSets.OpenAsync(IEnumerable{LiveSilo})"/>
+    public Task<DataSummary> OpenDataAsync() => _data.OpenAsync(view.Silos);
 
     /// <summary>Brings the pool up to date with the cluster; does not wait for devices that are being prepared.</summary>
-    public async Task UpdateAsync()
+    /// <exception cref="SupersededException">A device refused to be prepared: another driver has taken over.</exception>
+    public Task UpdateAsync() => _updating.TakeAsync(async () =>
     {
-        var live = view.Silos.Where(silo => !silo.IsDraining).ToArray();
-        foreach (var silo in live) Open(silo);
-        var offered = live.SelectMany(silo => silo.Devices.Select(device => new DeviceName(silo.Name, device))).ToImmutableArray();
+        TellApart();
+        var (live, offered) = Offered();
         _share = await ShareAsync(offered);
+        await DropLostAsync();
+        foreach (var (device, preparation) in _prepared.ToArray())
+            if (!_share.Contains(device) && preparation.IsReady) await ReleaseAsync(device);
+        foreach (var device in _lost.Where(device => !_share.Contains(device) && offered.Contains(device)).ToArray()) _ = ReleaseAsync(device);
+        _lost.Clear();
+        _failing.Keep((device, silo) => offered.Contains(device) && live.Any(known => known.Address.Equals(silo)));
+        Prepare(live);
+        return true;
+    });
+
+    /// <summary>In the middle of a step: has devices prepared that have come. Those at work stay, whoever is to have them after it.</summary>
+    /// <exception cref="SupersededException">A device refused to be prepared: another driver has taken over.</exception>
+    public Task TakeInAsync() => _updating.TakeAsync(async () =>
+    {
+        var (live, offered) = Offered();
+        var share = await ShareAsync(offered);
+        _share = [.. _share.Where(offered.Contains), .. share.Where(device => !_share.Contains(device))];
+        await DropLostAsync();
+        Prepare(live);
+        return true;
+    });
+
+    private (ImmutableArray<LiveSilo> Live, ImmutableArray<DeviceName> Devices) Offered()
+    {
+        LookForRoom();
+        var live = Roomy;
+        foreach (var silo in live) _data.Open(silo);
+        return (live, [.. live.SelectMany(silo => DeviceKinds.Alike(silo.Offer, _kind).Select(device => new DeviceName(silo.Name, device)))]);
+    }
+
+    private async Task DropLostAsync()
+    {
         foreach (var (device, preparation) in _prepared.ToArray())
         {
+            // A later driver has been at that silo: this one would wait for its devices for ever.
+            if (preparation.Done.IsFaulted) await preparation.Done;
             if (!view.IsLive(preparation.Silo) || (preparation.Done.IsCompleted && !preparation.IsReady)) _prepared.Remove(device);
-            else if (!_share.Contains(device) && preparation.IsReady) await ReleaseAsync(device);
         }
+    }
 
-        foreach (var device in _failing.Keys.Where(device => !offered.Contains(device)).ToArray()) _failing.Remove(device);
+    private void Prepare(ImmutableArray<LiveSilo> live)
+    {
         foreach (var device in _share)
         {
-            if (_prepared.ContainsKey(device) || (_failing.TryGetValue(device, out var failing) && time.GetElapsedTime(failing.Latest) < RetryInterval)) continue;
-            var silo = live.First(silo => silo.Name == device.Silo);
+            if (_prepared.ContainsKey(device) || _failing.Rests(device)) continue;
+            // The queue may still name one that is no more.
+            if (live.FirstOrDefault(silo => silo.Name == device.Silo) is not { } silo) continue;
             var preparation = _prepared[device] = new Preparation(silo.Address);
             preparation.Done = PrepareAsync(preparation, device, silo);
         }
     }
 
-    /// <summary>Waits until no device is being prepared.</summary>
-    public Task PreparedAsync() => Task.WhenAll(_prepared.Values.Select(preparation => preparation.Done));
+    /// <summary>Decides of which kind the run's devices are, where no driver has yet.</summary>
+    /// <param name="known">The kind that an earlier driver has decided on, or empty.</param>
+    public string ChooseKind(string known) => _kind = known.Length > 0 ? known : DeviceKinds.Choose(Offers);
+
+    private void TellApart()
+    {
+        foreach (var silo in view.Silos.Where(silo => !silo.IsDraining && _toldApart.Add(silo.Address)))
+            foreach (var (device, kind) in DeviceKinds.Others(silo.Offer, _kind))
+                journal.Warn($"{silo.Name} {device} cannot take part: it is {kind}, and the run computes on {_kind}; their bits differ");
+    }
+
+    /// <summary>From now on only silos with memory for the run count; null when there is one, otherwise what is lacking.</summary>
+    public string? FindRoom(RunMemory memory)
+    {
+        _memory = memory;
+        LookForRoom();
+        var staying = view.Silos.Where(silo => !silo.IsDraining).ToArray();
+        return staying.Length == 0 || Roomy.Length > 0 ? null : RunAdmission.Objection(memory, Rooms(staying));
+    }
+
+    /// <summary>Lets in silos that have come and have memory for the run.</summary>
+    // One that has been let in stays: what it holds it holds, and what it lacks for more it says when it is asked to take it.
+    public void LookForRoom()
+    {
+        if (_memory is null) return;
+        var staying = view.Silos.Where(silo => !silo.IsDraining).ToArray();
+        var admission = RunAdmission.Decide(_memory, Rooms(staying));
+        foreach (var silo in staying)
+        {
+            bool known = _roomy.TryGetValue(silo.Address, out bool before);
+            bool fits = _roomy[silo.Address] = before || admission.Silos.Contains(silo.Name) || silo.Offer.Reserved.Any(reserved => reserved.RunId == context.RunId);
+            if (!known && !fits && admission.IsAdmitted) journal.Warn($"{silo.Name} cannot take part for now: {admission.Refused[silo.Name]}");
+        }
+    }
+
+    private ImmutableArray<LiveSilo> Roomy =>
+        [.. view.Silos.Where(silo => !silo.IsDraining && (_memory is null || _roomy.GetValueOrDefault(silo.Address)))];
+
+    private SiloRoom[] Rooms(IEnumerable<LiveSilo> silos) => [.. silos.Select(silo => SiloRoom.Of(silo.Offer, context.RunId))];
+
+    /// <summary>Waits until no device is being prepared, but for the slowest only a moment once <paramref name="enough"/> are ready.</summary>
+    public async Task PreparedAsync(int enough, Func<bool> isToStop)
+    {
+        var all = Task.WhenAll(_prepared.Values.Select(preparation => preparation.Done));
+        while (!all.IsCompleted && Ready.Length < enough && !isToStop()) await Task.WhenAny(all, NextPreparedAsync(), Task.Delay(LookInterval, time));
+        if (!all.IsCompleted) await Task.WhenAny(all, Task.Delay(SlowestPatience, time));
+    }
 
     /// <summary>Fails with a device's own error when none is ready and that one has been failing for long.</summary>
     public void CheckHope()
     {
         if (!Ready.IsEmpty || _prepared.Values.Any(preparation => !preparation.Done.IsCompleted)) return;
-        var hopeless = _failing.Values.FirstOrDefault(failing => time.GetElapsedTime(failing.Since) > FailurePatience);
-        if (hopeless is not null) throw new RunFailedException($"No device can take the model: {hopeless.Reason.Message.Split('\n')[0]}");
+        journal.CheckPreparation();
+        if (_failing.Hopeless is { } reason) throw new RunFailedException($"No device can take the model: {reason}");
     }
 
-    /// <summary>Completes when a device that is being prepared is done with it.</summary>
-    public Task NextPreparedAsync()
-    {
-        var waiting = _prepared.Values.Select(preparation => preparation.Done).Where(done => !done.IsCompleted).ToArray();
-        return waiting.Length == 0 ? Task.Delay(Timeout.InfiniteTimeSpan, time) : Task.WhenAny(waiting);
-    }
+    /// <summary>What is said of a device that hangs or is unsound, when the run has no other; null when none is.</summary>
+    public string? Stuck => Ready.IsEmpty ? _failing.Stuck : null;
 
-    /// <summary>Counts no more on a device: it will be prepared again if its silo lives.</summary>
-    public void Lose(DeviceName device) => _prepared.Remove(device);
+    /// <summary>Completes when a device that is being prepared now, or later, is done with it.</summary>
+    public Task NextPreparedAsync() => _nextPrepared.Task;
 
-    private SiloData Open(LiveSilo silo)
+    /// <summary>Counts no more on a silo's devices: they will be prepared again if it lives.</summary>
+    public void Lose(string silo)
     {
-        if (_data.TryGetValue(silo.Address, out var known) && (known.Summary is not null || known.IsRefused || !known.Opening.IsCompleted)) return known;
-        var data = _data[silo.Address] = new SiloData();
-        data.Opening = OpenAsync(silo, data);
-        return data;
-    }
-
-    private async Task OpenAsync(LiveSilo silo, SiloData data)
-    {
-        try
+        foreach (var device in _prepared.Keys.Where(device => device.Silo == silo).ToArray())
         {
-            var summary = await grains.GetGrain<ISiloGrain>($"@{silo.Name}").OpenDataAsync(context.Spec, context.SequenceLimit);
-            if (_hash.Length > 0 && summary.Hash != _hash) Refuse(silo, data, $"it sees data of hash {summary.Hash}, the run began with {_hash}");
-            else data.Summary = summary;
+            _prepared.Remove(device);
+            _lost.Add(device);
         }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
-        {
-            // Asked again at the next boundary, if it lives.
-        }
-        catch (RunInputException exception) when (_hash.Length > 0)
-        {
-            Refuse(silo, data, exception.Message);
-        }
-    }
-
-    private void Refuse(LiveSilo silo, SiloData data, string reason)
-    {
-        data.IsRefused = true;
-        journal.Warn($"{silo.Name} cannot take part: {reason}");
     }
 
     private async Task PrepareAsync(Preparation preparation, DeviceName device, LiveSilo silo)
     {
         try
         {
-            var data = Open(silo);
+            var data = _data.Open(silo);
             await data.Opening;
             if (data.Summary is null) return;
-            await Grain(device).PrepareAsync(context);
+            await journal.PreparingAsync();
+            await ProvenAsync(device, silo);
             preparation.IsReady = true;
             _failing.Remove(device);
         }
@@ -191,12 +241,34 @@ internal sealed class DevicePool(RunContext context, string dataHash, IGrainFact
 #pragma warning disable CA1031 // Whatever is wrong with one device, the run goes on with the others.
         catch (Exception exception) when (exception is not SupersededException)
         {
-            long now = time.GetTimestamp();
-            if (!_failing.TryGetValue(device, out var before)) journal.Warn($"{device.Silo} {device.Device} cannot take part for now: {exception.Message.Split('\n')[0]}");
-            _failing[device] = new Failing(before?.Since ?? now, now, exception);
-            log.DeviceNotPrepared(exception, context.RunId, device.Silo, device.Device);
+            _failing.Add(device, silo.Address, exception);
         }
 #pragma warning restore CA1031
+        finally
+        {
+            var done = _nextPrepared;
+            _nextPrepared = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            done.SetResult();
+        }
+    }
+
+    /// <summary>Has the device get its replica, which it has to prove itself with.</summary>
+    private async Task ProvenAsync(DeviceName device, LiveSilo silo)
+    {
+        var backoff = new Backoff(time, ProofPatience);
+        while (true)
+        {
+            try
+            {
+                await Grain(device).PrepareAsync(fence(0), context);
+                return;
+            }
+            catch (DeviceUnsoundException exception)
+            {
+                _failing.Add(device, silo.Address, exception);
+                if (!await backoff.PauseAsync()) throw;
+            }
+        }
     }
 
     private async Task ReleaseAsync(DeviceName device)
@@ -204,7 +276,7 @@ internal sealed class DevicePool(RunContext context, string dataHash, IGrainFact
         _prepared.Remove(device);
         try
         {
-            await Grain(device).ReleaseAsync();
+            await Grain(device).ReleaseAsync(fence(0));
         }
         catch (Exception exception) when (CallFailure.IsLoss(exception))
         {

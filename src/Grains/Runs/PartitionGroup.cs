@@ -5,128 +5,218 @@ using Microsoft.Extensions.Logging;
 
 namespace GenSlmOrleans.Grains.Runs;
 
-/// <summary>All copies of a partition are gone: the run has to go back to its last checkpoint.</summary>
-internal sealed class PartitionsLostException(string message) : Exception(message);
-
-/// <summary>The partitions' sums of one step.</summary>
-/// <param name="SquaredNorms">Block by block; empty while shards are missing.</param>
-/// <param name="Missing">Shards whose contribution is missing in a partition.</param>
-/// <param name="Totals">What each shard put in, in shard order.</param>
-internal sealed record Reduction(ImmutableArray<double> SquaredNorms, ImmutableArray<ShardRange> Missing, ImmutableArray<ShardTotals> Totals);
-
 /// <summary>
 /// The parameter server as its driver sees it: every partition with its holders, which are fed and asked alike. A holder
 /// that dies, or misses something, is dropped as long as another has all; a new one is filled while the next step
 /// accumulates, so that nothing waits for it.
 /// </summary>
-internal sealed class PartitionGroup(RunContext context, IGrainFactory grains, RunJournal journal, Func<PartitionMap, Task> persist, ILogger log)
+internal sealed class PartitionGroup(
+    RunContext context, IGrainFactory grains, ClusterView view, RunJournal journal, Func<PartitionMap?, Task> persist, Action<string> passOver, TimeProvider time, ILogger log)
 {
+    // A holder that a step waits for: longer than a silo needs to be declared dead.
+    private static readonly TimeSpan SlowPatience = TimeSpan.FromMinutes(2);
+
     private readonly List<(PartitionPlace Place, string Silo)> _retired = [];
+
+    // Copies that have not been seen whole: they take nobody's place yet.
+    private readonly HashSet<(int Index, string Silo)> _filling = [];
+
+    // Copies that a silo could not take: it is tried again, and said once.
+    private readonly HashSet<(int Index, string Silo)> _toldOf = [];
+
+    // Copies are handed over while a step accumulates, never while it is reduced or applied: their version would pass them by.
+    private readonly Turn _turn = new();
+
+    private bool _isReduced;
+    private long _version;
+    private StepRecord? _last;
+    private PartitionMap? _pinned; // where the version is that a checkpoint is written from
 
     public PartitionMap Map { get; private set; } = new([]);
 
-    /// <summary>Makes new partitions at a step, on <paramref name="silos"/>; what was held before is let go.</summary>
-    public async Task CreateAsync(Fence fence, PartitionMap empty, IReadOnlyList<string> silos, PartitionSource source, StepRecord? last)
+    /// <summary>Whether there are parameters that a copy can be made of.</summary>
+    public bool IsHeld { get; private set; }
+
+    /// <summary>The parameters are let go of: nothing is handed over any more.</summary>
+    public void Forget() => IsHeld = false;
+
+    /// <summary>Makes new partitions at a step, on <paramref name="silos"/>; what was held before is let go. Nobody counts on them before <see cref="HoldAsync"/>.</summary>
+    /// <exception cref="NoRoomException">One of the silos lacks memory; some of the others may have made theirs.</exception>
+    public Task CreateAsync(Fence fence, PartitionMap empty, IReadOnlyList<string> silos, PartitionSource source, StepRecord? last) => _turn.TakeAsync(async () =>
     {
         var before = Map;
-        _retired.Clear();
+        Abandon();
         Map = PartitionPlacement.Next(empty, silos);
-        await persist(Map);
+        // Copies that are still to be filled look like whole ones: another driver must not find them.
+        await persist(null);
         try
         {
-            await Task.WhenAll(Map.Places.SelectMany(place => place.Holders.Select(holder =>
-                Grain(place, holder).SetUpAsync(new PartitionSetup(fence, place, context, source, "", last)))));
+            await Task.WhenAll(Map.Places.SelectMany(place => place.Holders.Select(holder => SetUpAsync(holder, new PartitionSetup(fence, place, context, source, "", last)))));
         }
         catch (Exception exception) when (CallFailure.IsLoss(exception))
         {
             throw new PartitionsLostException($"a silo was lost while the partitions were made: {exception.Message}");
         }
 
+        (_version, _last) = (fence.Step, last);
         foreach (var place in before.Places)
             foreach (var holder in place.Holders.Except(Map.Places[place.Index].Holders)) await ReleaseAsync(fence, place, holder);
+        return true;
+    });
+
+    private async Task SetUpAsync(string holder, PartitionSetup setup)
+    {
+        try
+        {
+            await Grain(setup.Place, holder).SetUpAsync(setup);
+        }
+        catch (RunInputException exception)
+        {
+            passOver(holder);
+            throw new NoRoomException($"{holder} has no room for a partition: {exception.Message}");
+        }
+    }
+
+    /// <summary>The copies made have all their values: from now on they are what the run has.</summary>
+    public async Task HoldAsync()
+    {
+        await persist(Map);
+        IsHeld = true;
+    }
+
+    private void Abandon()
+    {
+        Forget();
+        _retired.Clear();
+        _filling.Clear();
+        (_pinned, _isReduced) = (null, false);
     }
 
     /// <summary>Takes over what an earlier driver left: all copies that are, or can be brought, at the latest step.</summary>
-    /// <returns>The step, and its record when a step led there; null when a partition is lost.</returns>
-    public async Task<(long Step, StepRecord? Record)?> AdoptAsync(Fence fence, PartitionMap known)
+    /// <returns>Null when a partition is lost.</returns>
+    public async Task<AdoptedPartitions?> AdoptAsync(Fence fence, PartitionMap known)
     {
         Map = known;
+        var late = new LateCopies(Grain);
         var found = await EachHolderAsync(async (place, holder) => await Grain(place, holder).DescribeAsync(fence));
         var statuses = found.SelectMany(place => place.Answers).Where(answer => answer.Value.Holds).Select(answer => answer.Value).ToArray();
         if (statuses.Length == 0) return null;
         long step = statuses.Max(status => status.Version);
         var applied = statuses.Where(status => status.Version == step).Select(status => status.Applied).FirstOrDefault(request => request is not null);
+        applied = await late.WithTotalsAsync(applied, found[0].Place, found[0].Answers, fence);
+        var pinned = statuses.Select(status => status.Pinned).MaxBy(request => request?.Fence.Step);
+        bool isPinWhole = true;
         var places = ImmutableArray.CreateBuilder<PartitionPlace>();
         foreach (var (place, answers) in found)
         {
             var holders = new List<string>();
             foreach (var (holder, status) in answers)
-                if (status.Holds && (status.Version == step || await CatchUpAsync(place, holder, status, step, applied, fence))) holders.Add(holder);
+                if (status.Holds && (status.Version == step || await late.CatchUpAsync(place, holder, status, step, applied, fence))) holders.Add(holder);
             foreach (var (holder, _) in answers)
                 if (!holders.Contains(holder)) _retired.Add((place, holder));
             if (holders.Count == 0) return null;
+            isPinWhole &= answers.Any(answer => holders.Contains(answer.Silo) && answer.Value.Pinned?.Fence.Step == pinned?.Fence.Step);
             places.Add(place with { Holders = [.. holders] });
         }
 
         Map = new PartitionMap(places.ToImmutable());
-        return (step, applied?.Record);
+        (_version, _last, IsHeld, _isReduced) = (step, applied?.Record, true, false);
+        _pinned = pinned is null ? null : Map;
+        return new AdoptedPartitions(step, applied?.Record, pinned, isPinWhole);
     }
 
     /// <summary>
-    /// At a step boundary: partitions whose holders are dead, leaving or too many get new ones, which are filled while the
-    /// next step accumulates; those that were replaced in the step before let go.
+    /// Partitions whose holders are dead, leaving or too many get new ones, which are filled while the next step accumulates;
+    /// those that have been replaced let go.
     /// </summary>
-    /// <param name="fence">The step that the parameters are after.</param>
+    /// <param name="fence">Run and generation.</param>
     /// <param name="live">The silos that are alive.</param>
     /// <param name="silos">Those of them that may hold partitions from now on.</param>
-    /// <param name="last">The last step's record.</param>
     /// <exception cref="PartitionsLostException">A partition has no live holder.</exception>
-    public async Task BalanceAsync(Fence fence, IReadOnlySet<string> live, IReadOnlyList<string> silos, StepRecord? last)
+    public Task BalanceAsync(Fence fence, IReadOnlySet<string> live, IReadOnlyList<string> silos) =>
+        _turn.TakeAsync(() => BalanceInTurnAsync(fence with { Step = _version }, live, silos));
+
+    private async Task<bool> BalanceInTurnAsync(Fence fence, IReadOnlySet<string> live, IReadOnlyList<string> silos)
     {
+        // Between a step's reduction and its application a new copy would miss the one and be told of the other.
+        if (!IsHeld || _isReduced) return false;
         foreach (var place in Map.Places) Keep(place, [.. place.Holders.Where(live.Contains)]);
         await ReleaseRetiredAsync(fence);
         if (Map.Places.FirstOrDefault(place => place.Holders.IsEmpty) is { } lost) throw new PartitionsLostException($"all holders of partition {lost.Index} are gone");
-        if (silos.Count == 0) return;
+        if (silos.Count == 0) return false;
         var target = PartitionPlacement.Next(Map, silos);
         var next = new PartitionPlace[Map.Places.Length];
-        var newcomers = new List<(PartitionPlace Place, string Silo)>();
+        var newcomers = new List<(PartitionPlace Place, string Silo, string From)>();
         for (int i = 0; i < next.Length; i++)
         {
             var now = Map.Places[i];
             var wanted = target.Places[i].Holders;
             var missing = wanted.Where(silo => !now.Holders.Contains(silo)).ToArray();
             // Those that are to go stay until those that come are filled: for the length of one step.
-            next[i] = missing.Length > 0
+            bool isAwaited = wanted.Any(silo => _filling.Contains((i, silo)));
+            next[i] = isAwaited ? now with { Holders = [.. now.Holders, .. missing] } : missing.Length > 0
                 ? now with { Holders = [.. now.Holders, .. missing] }
                 : now with { Holders = wanted };
-            newcomers.AddRange(missing.Select(silo => (now, silo)));
-            if (missing.Length == 0) _retired.AddRange(now.Holders.Where(silo => !wanted.Contains(silo)).Select(silo => (now, silo)));
+            // One that is to go has better things to do in its last seconds than to feed its successor.
+            var source = now.Holders.FirstOrDefault(wanted.Contains) ?? now.Holders[0];
+            newcomers.AddRange(missing.Select(silo => (now, silo, source)));
+            if (missing.Length == 0 && !isAwaited) _retired.AddRange(now.Holders.Where(silo => !wanted.Contains(silo)).Select(silo => (now, silo)));
         }
 
         bool moves = newcomers.Count > 0 || _retired.Count > 0;
         Map = new PartitionMap([.. next]);
-        if (!moves) return;
+        if (!moves) return false;
         await persist(Map);
-        var failed = await Task.WhenAll(newcomers.Select(newcomer => SeedAsync(fence, newcomer.Place, newcomer.Silo, last)));
-        for (int i = 0; i < failed.Length; i++)
-            if (!failed[i]) Drop(newcomers[i].Place.Index, newcomers[i].Silo);
+        var seeded = await Task.WhenAll(newcomers.Select(newcomer => SeedAsync(fence, newcomer.Place, newcomer.Silo, newcomer.From)));
+        for (int i = 0; i < seeded.Length; i++)
+        {
+            if (seeded[i]) _filling.Add((newcomers[i].Place.Index, newcomers[i].Silo));
+            else Drop(newcomers[i].Place.Index, newcomers[i].Silo);
+        }
+
         await ReleaseRetiredAsync(fence);
         journal.Partitions(Map);
+        return true;
+    }
+
+    /// <summary>Waits until all copies are whole that are being filled.</summary>
+    public async Task FilledAsync(Fence fence)
+    {
+        foreach (var (place, answers) in await TellAsync((_, grain) => grain.FilledAsync(fence)))
+        {
+            foreach (var (holder, _) in answers) _filling.Remove((place.Index, holder));
+            // One that could not be filled must not take the place of one that has everything.
+            foreach (var holder in place.Holders.Where(holder => _filling.Contains((place.Index, holder)) && !answers.Exists(answer => answer.Silo == holder)).ToArray())
+                if (Map.Places[place.Index].Holders.Length > 1) Drop(place.Index, holder);
+        }
+    }
+
+    /// <summary>Makes sure that each partition has a holder that says it holds it: somebody did not reach any.</summary>
+    /// <exception cref="PartitionsLostException">One has none.</exception>
+    public async Task ConfirmAsync(Fence fence)
+    {
+        foreach (var (place, answers) in await EachHolderAsync((place, holder) => Grain(place, holder).DescribeAsync(fence)))
+            if (!answers.Exists(answer => answer.Value.Holds)) throw Lost(place);
     }
 
     /// <summary>Ends the accumulation of a step in all partitions, or says what is missing.</summary>
     /// <exception cref="PartitionsLostException">A partition has no live holder.</exception>
-    public async Task<Reduction> ReduceAsync(Fence fence)
+    /// <exception cref="RunFailedException">Two copies of a partition have different sums.</exception>
+    public Task<Reduction> ReduceAsync(Fence fence) => _turn.TakeAsync(async () =>
     {
         var found = await EachHolderAsync((place, holder) => Grain(place, holder).ReduceAsync(fence));
         var complete = new List<ReductionReport>();
         var missing = new List<ShardRange>();
         foreach (var (place, answers) in found)
         {
-            if (answers.Count == 0) throw new PartitionsLostException($"all holders of partition {place.Index} are gone ({string.Join(", ", place.Holders)})");
-            var whole = answers.Where(answer => answer.Value.Missing.IsEmpty).ToArray();
-            if (whole.Length > 0)
+            if (answers.Count == 0) throw Lost(place);
+            var whole = answers.Where(answer => answer.Value.Missing.IsEmpty).ToList();
+            if (whole.Count > 0)
             {
+                // Copies that were cut off, or were being filled, while the step accumulated: the sum is there, once is enough.
+                foreach (var (holder, _) in answers.Where(answer => !answer.Value.Missing.IsEmpty))
+                    if (await TakeReducedAsync(fence, place, holder, whole[0].Silo) is { } report) whole.Add((holder, report));
+                await new CopyCheck(Grain, context.Spec.Shards).CompareAsync(fence, place, whole, found[0].Answers);
                 Keep(place, [.. whole.Select(answer => answer.Silo)]);
                 complete.Add(whole[0].Value);
             }
@@ -137,80 +227,117 @@ internal sealed class PartitionGroup(RunContext context, IGrainFactory grains, R
             }
         }
 
+        _isReduced = missing.Count == 0;
+        foreach (var (place, answers) in found)
+            foreach (var (holder, _) in answers) _filling.Remove((place.Index, holder));
         return missing.Count > 0
             ? new Reduction([], ShardSet.Union(context.Spec.Shards, missing), [])
             : new Reduction([.. complete.SelectMany(report => report.SquaredNorms)], [], complete[0].Totals);
-    }
+    });
 
     /// <summary>Has every holder apply a step.</summary>
     /// <exception cref="PartitionsLostException">A partition has no live holder.</exception>
-    public async Task ApplyAsync(ApplyRequest request)
+    public Task ApplyAsync(ApplyRequest request) => _turn.TakeAsync(async () =>
     {
-        var found = await EachHolderAsync(async (place, holder) =>
-        {
-            await Grain(place, holder).ApplyAsync(request);
-            return true;
-        });
-        foreach (var (place, answers) in found)
-        {
-            if (answers.Count == 0) throw new PartitionsLostException($"all holders of partition {place.Index} are gone ({string.Join(", ", place.Holders)})");
-            Keep(place, [.. answers.Select(answer => answer.Silo)]);
-        }
-    }
+        // What the shards put in is kept once, by the first partition: for all others it would only be carried about.
+        var slim = request with { Record = request.Record with { Shards = [] } };
+        KeepThoseThatAnswered(await TellAsync((place, grain) => grain.ApplyAsync(place.Index == 0 ? request : slim)));
+        (_version, _last, _isReduced) = (request.Fence.Step, request.Record, false);
+        return true;
+    });
 
-    private async Task ReleaseRetiredAsync(Fence fence)
-    {
-        await Task.WhenAll(_retired.Select(retired => ReleaseAsync(fence, retired.Place, retired.Silo)));
-        _retired.Clear();
-    }
-
-    private async Task<bool> SeedAsync(Fence fence, PartitionPlace place, string silo, StepRecord? last)
+    private async Task<ReductionReport?> TakeReducedAsync(Fence fence, PartitionPlace place, string holder, string from)
     {
         try
         {
-            await Grain(place, silo).SetUpAsync(new PartitionSetup(fence, place, context, PartitionSource.Holder, place.Holders[0], last));
+            await Grain(place, holder).TakeReducedAsync(fence, from);
+            return await Grain(place, holder).ReduceAsync(fence) is { Missing.IsEmpty: true } report ? report : null;
+        }
+        catch (Exception exception) when (CallFailure.IsLoss(exception))
+        {
+            log.HolderLost(exception, context.RunId, place.Index, holder);
+            return null;
+        }
+    }
+
+    private static PartitionsLostException Lost(PartitionPlace place) =>
+        new($"all holders of partition {place.Index} are gone ({string.Join(", ", place.Holders)})");
+
+    /// <summary>Has every holder keep what it has after a step for the checkpoint of that step, while training goes on; the silos that have no room to.</summary>
+    /// <exception cref="PartitionsLostException">A partition has no live holder.</exception>
+    public Task<ImmutableArray<string>> PinAsync(CheckpointRequest request) => _turn.TakeAsync(async () =>
+    {
+        KeepThoseThatAnswered(await TellAsync((_, grain) => grain.PinAsync(request)));
+        _pinned = Map;
+        var statuses = await EachHolderAsync((place, holder) => Grain(place, holder).DescribeAsync(request.Fence));
+        return statuses.SelectMany(place => place.Answers).Where(answer => answer.Value.LacksRoom).Select(answer => answer.Silo).Distinct().Order(StringComparer.Ordinal).ToImmutableArray();
+    });
+
+    /// <summary>Has every holder give back what it kept for a checkpoint.</summary>
+    public Task UnpinAsync(Fence fence)
+    {
+        _pinned = null;
+        return TellAsync((_, grain) => grain.UnpinAsync(fence));
+    }
+
+    private Task<List<(PartitionPlace Place, List<(string Silo, bool Value)> Answers)>> TellAsync(Func<PartitionPlace, IParameterServerGrain, Task> tell) => EachHolderAsync(async (place, holder) =>
+    {
+        await tell(place, Grain(place, holder));
+        return true;
+    });
+
+    private async Task ReleaseRetiredAsync(Fence fence)
+    {
+        var released = _retired.Where(retired => !IsLastPinned(retired.Place.Index)).ToArray();
+        _retired.RemoveAll(released.Contains);
+        await Task.WhenAll(released.Select(retired => ReleaseAsync(fence, retired.Place, retired.Silo)));
+    }
+
+    /// <summary>Whether a silo has something that no other could take its place for: a copy, or the version that a checkpoint is being written from.</summary>
+    public bool Needs(string silo) =>
+        (IsHeld && Map.Places.Any(place => place.Holders.Contains(silo))) || _retired.Exists(retired => retired.Silo == silo && IsLastPinned(retired.Place.Index));
+
+    // Those that hold the partition now came after it was pinned: until the checkpoint is written those before them stay.
+    private bool IsLastPinned(int index) => _pinned is { } pinned && !Map.Places[index].Holders.Any(pinned.Places[index].Holders.Contains);
+
+    private async Task<bool> SeedAsync(Fence fence, PartitionPlace place, string silo, string from)
+    {
+        try
+        {
+            await SetUpAsync(silo, new PartitionSetup(fence, place, context, PartitionSource.Holder, from, _last));
             return true;
         }
 #pragma warning disable CA1031 // Whatever is wrong with a silo that is to hold a copy, those that hold one go on.
         catch (Exception exception) when (exception is not SupersededException)
         {
             log.HolderLost(exception, context.RunId, place.Index, silo);
-            if (!CallFailure.IsLoss(exception)) journal.Warn($"{silo} cannot hold partition {place.Index}: {exception.Message.Split('\n')[0]}");
+            if (!CallFailure.IsLoss(exception) && _toldOf.Add((place.Index, silo))) journal.Warn($"{silo} cannot hold partition {place.Index}: {exception.Message.Split('\n')[0]}");
             return false;
         }
 #pragma warning restore CA1031
     }
 
-    // The last driver died while it told the partitions to apply: those that were not told yet are told now.
-    private async Task<bool> CatchUpAsync(PartitionPlace place, string holder, PartitionStatus status, long step, ApplyRequest? applied, Fence fence)
-    {
-        if (status.Version != step - 1 || applied is null) return false;
-        try
-        {
-            var reduction = await Grain(place, holder).ReduceAsync(fence with { Step = step });
-            if (!reduction.Missing.IsEmpty) return false;
-            await Grain(place, holder).ApplyAsync(applied with { Fence = fence with { Step = step } });
-            return true;
-        }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
-        {
-            return false;
-        }
-    }
-
     private async Task<List<(PartitionPlace Place, List<(string Silo, T Value)> Answers)>> EachHolderAsync<T>(Func<PartitionPlace, string, Task<T>> ask)
     {
+        // Slow is not gone: as long as the holder's silo is a member it is asked again, with pauses.
         async Task<(bool Lives, T? Value)> AskAsync(PartitionPlace place, string holder)
         {
-            try
+            var backoff = new Backoff(time, SlowPatience);
+            while (view.Names.Contains(holder))
             {
-                return (true, await ask(place, holder));
+                try
+                {
+                    return (true, await ask(place, holder));
+                }
+                catch (Exception exception) when (CallFailure.IsLoss(exception) || exception is PartitionUnreachableException)
+                {
+                    if (CallFailure.IsSlow(exception) && await backoff.PauseAsync()) continue;
+                    log.HolderLost(exception, context.RunId, place.Index, holder);
+                    return (false, default);
+                }
             }
-            catch (Exception exception) when (CallFailure.IsLoss(exception) || exception is PartitionUnreachableException)
-            {
-                log.HolderLost(exception, context.RunId, place.Index, holder);
-                return (false, default);
-            }
+
+            return (false, default);
         }
 
         var asked = Map.Places.Select(place => (place, Answers: place.Holders.Select(holder => (holder, Task: AskAsync(place, holder))).ToArray())).ToArray();
@@ -226,6 +353,15 @@ internal sealed class PartitionGroup(RunContext context, IGrainFactory grains, R
         return found;
     }
 
+    private void KeepThoseThatAnswered(List<(PartitionPlace Place, List<(string Silo, bool Value)> Answers)> found)
+    {
+        foreach (var (place, answers) in found)
+        {
+            if (answers.Count == 0) throw Lost(place);
+            Keep(place, [.. answers.Select(answer => answer.Silo)]);
+        }
+    }
+
     private void Keep(PartitionPlace place, ImmutableArray<string> holders)
     {
         var dropped = place.Holders.Where(holder => !holders.Contains(holder)).ToArray();
@@ -235,8 +371,13 @@ internal sealed class PartitionGroup(RunContext context, IGrainFactory grains, R
         journal.Partitions(Map);
     }
 
-    private void Drop(int index, string silo) =>
-        Map = new PartitionMap(Map.Places.SetItem(index, Map.Places[index] with { Holders = Map.Places[index].Holders.Remove(silo) }));
+    private void Drop(int index, string silo)
+    {
+        var place = Map.Places[index];
+        _filling.Remove((index, silo));
+        _retired.Add((place, silo));
+        Map = new PartitionMap(Map.Places.SetItem(index, place with { Holders = place.Holders.Remove(silo) }));
+    }
 
     private async Task ReleaseAsync(Fence fence, PartitionPlace place, string silo)
     {

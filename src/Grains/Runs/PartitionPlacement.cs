@@ -14,7 +14,7 @@ public static class PartitionPlacement
     public const int Copies = 2;
 
     // Fine enough that silos' loads differ little, coarse enough that a step's calls do not count.
-    private const int MostPartitions = 32;
+    internal const int MostPartitions = 32;
 
     /// <summary>The partitions of a model, as yet without holders: a function of the model alone, so that they can move but never change.</summary>
     public static PartitionMap Empty(ParameterLayout layout) => new(

@@ -16,6 +16,7 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
     private readonly Queue<RunEvent> _events = new();
     private long _sequence = surroundings.Record.Generation * SequencesOfADriver;
     private RunState _beforeWaiting = RunState.Running;
+    private string _waitingFor = "";
     private double _secondsPerStep;
 
     /// <summary>The status, without events. Read by the metrics' callbacks from other threads: a whole record is swapped in.</summary>
@@ -52,7 +53,11 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
         return concluded with { Events = [.. concluded.Events.TakeLast(EventsStored)] };
     }
 
-    public void SiloLost(string name) => Add(RunEventKind.SiloLost, $"{name} is lost", null);
+    public void SiloLost(string name, bool died)
+    {
+        if (died) surroundings.Preparation.SiloDied();
+        Add(RunEventKind.SiloLost, $"{name} is lost", null);
+    }
 
     public void SiloChanged(string text) => Add(RunEventKind.SiloChanged, text, null);
 
@@ -62,11 +67,27 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
         Count();
     }
 
-    public void Wait(string reason)
+    /// <summary>A device is about to be prepared: completes when that is known for good, should its silo die of it.</summary>
+    public Task PreparingAsync() => surroundings.Preparation.BeginAsync();
+
+    /// <exception cref="RunInputException">Silos have died too often while they prepared the run.</exception>
+    public void CheckPreparation()
     {
-        if (Status.State == RunState.Waiting) return;
-        _beforeWaiting = Status.State;
-        Note(reason);
+        if (surroundings.Preparation.Objection is { } objection) throw new RunInputException(objection);
+    }
+
+    /// <summary>The run waits, and says so once for each reason.</summary>
+    /// <param name="reason">What for.</param>
+    /// <param name="isTold">Whether the events have it already.</param>
+    public void Wait(string reason, bool isTold = false)
+    {
+        _ = surroundings.Preparation.WithdrawAsync();
+        // The same with other figures is the same.
+        var gist = string.Concat(reason.Where(letter => !char.IsAsciiDigit(letter)));
+        if (Status.State == RunState.Waiting && gist == _waitingFor) return;
+        if (Status.State != RunState.Waiting) _beforeWaiting = Status.State;
+        _waitingFor = gist;
+        if (!isTold) Note(reason);
         Enter(RunState.Waiting);
     }
 
@@ -75,24 +96,22 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
         if (Status.State == RunState.Waiting) Enter(_beforeWaiting);
     }
 
-    public void Prepared(PreparedRun run)
+    public void Prepared(RunTeam team, TrainingProgress progress, CheckpointInventory inventory)
     {
         Status = Status with
         {
             State = surroundings.Record.Wish == RunWish.Run ? RunState.Running : RunState.Pausing,
-            TotalSteps = run.Plan.TotalSteps,
-            Epochs = run.Plan.Spec.Epochs,
-            Generation = run.Generation,
-            Partitions = run.Partitions.Map.Places,
+            Generation = surroundings.Record.Generation,
+            Partitions = team.Partitions.Map.Places,
         };
-        if (run.Inventory.Progress is { } progress && progress.Step == run.Progress.Step) Note($"going on after step {progress.Step} from {run.Inventory.Last}");
-        Working(run, run.Devices);
+        if (inventory.Progress is { } saved && saved.Step == progress.Step) Note($"going on after step {saved.Step} from {inventory.Last}");
+        Working(team.Plan, team.Pool.Ready);
     }
 
     /// <summary>The devices that the next step is planned on.</summary>
-    public void Working(PreparedRun run, ImmutableArray<DeviceName> devices)
+    public void Working(RunPlan plan, ImmutableArray<DeviceName> devices)
     {
-        var shares = ShardPlacement.Shares(run.Plan.Spec.Shards, devices);
+        var shares = ShardPlacement.Shares(plan.Spec.Shards, devices);
         Count();
         if (shares.SequenceEqual(Status.Devices)) return;
         Status = Status with { Devices = shares };
@@ -102,17 +121,17 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
     public void Partitions(PartitionMap map) => Status = Status with { Partitions = map.Places };
 
     /// <summary>Takes over the numbers that a checkpoint or the partitions remember.</summary>
-    public void Resumed(PreparedRun run)
+    public void Resumed(RunTeam team, TrainingProgress progress, CheckpointInventory inventory)
     {
-        Adopt(run.Plan, run.Progress);
-        Status = Status with { TrainLoss = run.Progress.TrainLoss, BestCheckpoint = run.Inventory.Best, LastCheckpoint = run.Inventory.Last };
+        Adopt(team.Plan, progress);
+        Status = Status with { TrainLoss = progress.TrainLoss, BestCheckpoint = inventory.Best, LastCheckpoint = inventory.Last };
     }
 
-    public void Stepped(PreparedRun run, TrainingProgress progress, MetricLine line)
+    public void Stepped(RunPlan plan, StepDriver driver, TrainingProgress progress, MetricLine line)
     {
-        var plan = run.Plan;
         Adopt(plan, progress);
-        Collect(run.Driver);
+        Collect(driver);
+        _ = surroundings.Preparation.EndAsync();
         double seconds = line.Seconds ?? 0;
         _secondsPerStep = _secondsPerStep == 0 ? seconds : _secondsPerStep + (PaceSmoothing * (seconds - _secondsPerStep));
         double pace = seconds > 0 ? (line.Tokens ?? 0) / seconds : 0;
@@ -122,7 +141,7 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
             LearningRate = line.LearningRate ?? 0,
             GradientNorm = line.GradientNorm ?? 0,
             TokensPerSecond = Status.TokensPerSecond == 0 ? pace : Status.TokensPerSecond + (PaceSmoothing * (pace - Status.TokensPerSecond)),
-            RemainingSeconds = (plan.TotalSteps - progress.Step) * _secondsPerStep,
+            RemainingSeconds = Remaining(plan, progress),
         };
         Add(RunEventKind.Step, "", line);
     }
@@ -147,10 +166,12 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
 
     public void Saved(CheckpointInventory inventory) => Status = Status with { BestCheckpoint = inventory.Best, LastCheckpoint = inventory.Last };
 
-    public void Completed(ExportReport export)
+    public void Completed(ExportReport export, RunSeconds spent)
     {
         Status = Status with
         {
+            Seconds = spent.Total,
+            Spent = spent,
             State = RunState.Completed,
             Exported = export.Path,
             WeightsSha256 = export.WeightsSha256,
@@ -167,6 +188,8 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
         bool ended = progress.Step > 0 && plan.Windows.Locate(progress.Step).IsLastOfEpoch;
         Status = Status with
         {
+            TotalSteps = plan.TotalSteps,
+            Epochs = plan.Spec.Epochs,
             Step = progress.Step,
             Epoch = begun,
             EpochsCompleted = ended ? begun : Math.Max(0, begun - 1),
@@ -176,7 +199,18 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
             Tokens = progress.Tokens,
             PaddingTokens = progress.PaddingTokens,
             Seconds = progress.Seconds,
+            Spent = progress.Spent ?? new RunSeconds(Stepping: progress.Seconds),
         };
+    }
+
+    // Steps at their pace, validations and checkpoints at what they have cost so far.
+    private double Remaining(RunPlan plan, TrainingProgress progress)
+    {
+        double steps = (plan.TotalSteps - progress.Step) * _secondsPerStep;
+        long stepsPerValidation = plan.ValidationBatchCount == 0 ? 0 : plan.Validation.Count * (plan.Validation.Epochs ? plan.Windows.StepsPerEpoch : 1);
+        if (stepsPerValidation == 0 || progress.Step < stepsPerValidation || progress.Spent is not { } spent) return steps;
+        double ofOne = (spent.Validating + spent.Checkpointing) / (progress.Step / stepsPerValidation);
+        return steps + (ofOne * ((plan.TotalSteps / stepsPerValidation) - (progress.Step / stepsPerValidation)));
     }
 
     /// <summary>Moves what a step driver has counted to the run's record, which outlives it.</summary>

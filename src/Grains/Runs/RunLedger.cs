@@ -1,26 +1,27 @@
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Genomics;
-using GenSlmOrleans.Grains.Checkpoints;
+using GenSlmOrleans.Grains.Host;
 
 namespace GenSlmOrleans.Grains.Runs;
 
 /// <summary>
 /// A run's ledger, as the grain keeps it that has the output folder. A step that was applied is appended; whoever takes over after
 /// a failure may append the last one again, and truncates to the step that the parameters have gone back to. One call at a
-/// time; file work is done on the thread pool, never on a grain's scheduler.
+/// time; file work is done on the silo's threads for it, never on a grain's scheduler.
 /// </summary>
 public sealed class RunLedger
 {
+    private readonly FileThreads _files;
     private readonly LedgerFile _file;
     private readonly LedgerPlan _plan;
     private readonly StepRecords _records;
     private readonly string _path;
     private readonly string _output;
 
-    private RunLedger(LedgerFile file, LedgerPlan plan, StepRecords records, string path, string output)
+    private RunLedger(FileThreads files, LedgerFile file, LedgerPlan plan, StepRecords records, string path, string output)
     {
-        (_file, _plan, _records, _path, _output) = (file, plan, records, path, output);
+        (_files, _file, _plan, _records, _path, _output) = (files, file, plan, records, path, output);
         Head = file.Head;
     }
 
@@ -31,20 +32,21 @@ public sealed class RunLedger
     public long Step => _file.Step;
 
     /// <summary>Opens the ledger of a run's output folder, or begins one; drops what follows <paramref name="step"/>.</summary>
+    /// <param name="files">Where its files are read and written.</param>
     /// <param name="plan">What follows from the run's spec and data.</param>
     /// <param name="dataHash">The data's hash.</param>
     /// <param name="step">The step that the run goes on after, 0 at its beginning.</param>
     /// <param name="head">The head in that step's checkpoint; null at the beginning and for checkpoints that have none.</param>
     /// <param name="beforeCut">Throws when the ledger is no longer ours to cut.</param>
     /// <exception cref="RunInputException">The ledger in the folder is another run's, damaged, or does not match the checkpoint.</exception>
-    public static async Task<RunLedger> OpenAsync(RunPlan plan, string dataHash, long step, string? head, Action? beforeCut = null)
+    public static async Task<RunLedger> OpenAsync(FileThreads files, RunPlan plan, string dataHash, long step, string? head, Action? beforeCut = null)
     {
         var output = plan.Spec.Output;
         var path = Path.Combine(output, LedgerFile.FileName);
         var records = new StepRecords(plan.Data);
         var expected = new LedgerPlan(Identity(plan, dataHash), plan.Split.Training, plan.Windows.StepsPerEpoch, records.Window);
-        var file = await OnThreadPoolAsync(output, () => LedgerFile.Open(path, expected.Identity, step, head, beforeCut));
-        return new RunLedger(file, expected, records, path, output);
+        var file = await OnFileThreadAsync(files.RunLongAsync<LedgerFile>, output, () => LedgerFile.Open(path, expected.Identity, step, head, beforeCut));
+        return new RunLedger(files, file, expected, records, path, output);
     }
 
     /// <summary>
@@ -54,10 +56,11 @@ public sealed class RunLedger
     /// <param name="step">The step after <see cref="Step"/>, or that step again.</param>
     /// <param name="shardDigests"><see cref="ShardTotals.RecordsDigest"/> of every shard, in shard order; none when the step was skipped.</param>
     /// <exception cref="RunFailedException">A shard computed other records than it had to; nothing was recorded.</exception>
-    /// <exception cref="RunInputException">The file is not as it was left, or the disk is full.</exception>
+    /// <exception cref="RunInputException">The file is not as it was left.</exception>
+    /// <exception cref="IOException">The disk is full; the step can be appended again.</exception>
     public async Task AppendAsync(long step, IReadOnlyList<byte[]> shardDigests)
     {
-        await OnThreadPoolAsync(_output, () =>
+        await OnFileThreadAsync(_files.RunAsync<int>, _output, () =>
         {
             if (Objection(_records, step, shardDigests) is { } objection) throw new RunFailedException($"{objection} It was not recorded.");
             _file.Append(step, _plan.EpochOf(step), shardDigests);
@@ -87,7 +90,7 @@ public sealed class RunLedger
     /// <exception cref="RunInputException">The ledger is damaged, ends before, or does not match the checkpoint.</exception>
     public async Task TruncateToAsync(long step, string? head = null)
     {
-        await OnThreadPoolAsync(_output, () =>
+        await OnFileThreadAsync(_files.RunAsync<int>, _output, () =>
         {
             _file.TruncateTo(step, head);
             return 0;
@@ -96,8 +99,8 @@ public sealed class RunLedger
     }
 
     /// <summary>Makes every step appended so far survive a power cut; call it before a checkpoint with <see cref="Head"/> gets its name.</summary>
-    /// <exception cref="RunInputException">The file is gone or the disk is full.</exception>
-    public Task FlushAsync() => OnThreadPoolAsync(_output, () =>
+    /// <exception cref="RunInputException">The file is gone.</exception>
+    public Task FlushAsync() => OnFileThreadAsync(_files.RunAsync<int>, _output, () =>
     {
         _file.Flush();
         return 0;
@@ -108,7 +111,7 @@ public sealed class RunLedger
     /// complete epoch and at most once in one that is not; null when all is well but no epoch is complete.
     /// </summary>
     /// <exception cref="RunInputException">The file is gone or cannot be read.</exception>
-    public Task<bool?> RecordsSeenExactlyOnceAsync() => OnThreadPoolAsync(_output, bool? () =>
+    public Task<bool?> RecordsSeenExactlyOnceAsync() => OnFileThreadAsync(_files.RunLongAsync<bool?>, _output, bool? () =>
     {
         var report = LedgerVerification.Verify(_path, _plan, []);
         return report.RecordsSeenExactlyOnce && !report.Epochs.Any(epoch => epoch.IsComplete) ? null : report.RecordsSeenExactlyOnce;
@@ -126,19 +129,15 @@ public sealed class RunLedger
         AccumulationSteps = plan.Spec.AccumulationSteps,
     };
 
-    private static async Task<T> OnThreadPoolAsync<T>(string output, Func<T> work)
+    private static async Task<T> OnFileThreadAsync<T>(Func<Func<T>, Task<T>> run, string output, Func<T> work)
     {
         try
         {
-            return await Task.Run(work);
+            return await run(work);
         }
         catch (LedgerException exception)
         {
             throw new RunInputException($"{exception.Message} 'genslm verify {output}' says more.");
-        }
-        catch (IOException exception) when (DiskFull.Is(exception))
-        {
-            throw new RunInputException($"The disk of {output} is full; the last whole checkpoint is kept. Free space, then 'genslm resume {output}'.");
         }
     }
 }

@@ -12,7 +12,7 @@ public enum RunWish
 
 /// <summary>What a run grain must not forget: its persistent state. The ETag sees to it that of two activations one stops.</summary>
 [GenerateSerializer, Alias("genslm.RunRecord")]
-public sealed class RunRecord
+public sealed class RunRecord : IStampedRecord
 {
     [Id(0)] public RunSubmission? Submission { get; set; }
 
@@ -41,4 +41,15 @@ public sealed class RunRecord
 
     /// <summary>Hash of the data that the run goes on with; empty until a driver has seen them.</summary>
     [Id(10)] public string DataHash { get; set; } = "";
+
+    [Id(11)] public WriteStamp? LastWrite { get; set; }
+
+    /// <summary>See <see cref="PreparationCount"/>.</summary>
+    [Id(12)] public int Preparations { get; set; }
+
+    /// <summary>Whether it has made a step with the settings that it has.</summary>
+    [Id(13)] public bool HasTrained { get; set; }
+
+    /// <summary>What the devices that the run goes on with have in common; empty until a driver has seen them.</summary>
+    [Id(30)] public string DeviceFingerprint { get; set; } = "";
 }

@@ -5,113 +5,131 @@ using Orleans.Runtime;
 
 namespace GenSlmOrleans.Grains.Runs;
 
+/// <summary>How a dispatch reaches the silos.</summary>
+/// <param name="Accumulate">Has a silo compute a range.</param>
+/// <param name="Yield">Has a silo give up half of what it has not started.</param>
+/// <param name="Abandon">Has a silo break off what it is at.</param>
+/// <param name="Replenish">Waits until there is a silo with a device again.</param>
+/// <param name="Interrupted">Completes when the step is not to be ended.</param>
+/// <param name="Changed">Completes when devices have become ready since it was asked for.</param>
+internal sealed record DispatchCalls(
+    Func<WorkingSite, ShardRange, Task<WindowReport>> Accumulate,
+    Func<string, Task<ShardRange>> Yield,
+    Func<string, Task> Abandon,
+    Func<Task> Replenish,
+    Task Interrupted,
+    Func<Task> Changed);
+
 /// <summary>
-/// Brings one step's shards to devices and sees to it that each gets its window: orphans of a device that is lost go to
-/// those that are left, and shards that a slow device has not started go to one that is idle.
+/// Brings one step's shards to silos and sees to it that each gets its window: orphans of a silo that is lost go to those that
+/// are left, and shards that a slow silo has not started go to one that is idle.
 /// </summary>
-internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, ClusterMetrics metrics, string runId, int shardCount)
+internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, ClusterMetrics metrics, string runId, int shardCount, DispatchCalls calls)
 {
-    private readonly Dictionary<DeviceName, Queue<ShardRange>> _assigned = [];
+    private readonly Dictionary<string, Queue<ShardRange>> _assigned = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Work> _computing = new(StringComparer.Ordinal);
     private readonly Dictionary<Task, Work> _running = [];
     private readonly Queue<ShardRange> _orphans = new();
     private readonly List<ShardRange> _failed = [];
 
-    /// <summary>A call to a device.</summary>
-    private sealed class Work(DeviceName device, ShardRange shards, bool isYield)
+    /// <summary>A call to a silo.</summary>
+    private sealed class Work(string silo, ShardRange shards)
     {
-        public DeviceName Device { get; } = device;
+        public string Silo { get; } = silo;
 
-        /// <summary>Shrinks when the device gives shards up.</summary>
+        /// <summary>Shrinks when the silo gives shards up.</summary>
         public ShardRange Shards { get; set; } = shards;
 
-        public bool IsYield { get; } = isYield;
-
-        public DeviceName For { get; init; }
+        /// <summary>The idle silo that a yield is for; null: the work is a window.</summary>
+        public string? For { get; init; }
 
         public bool HasYieldedAll { get; set; }
+
+        /// <summary>Whether it is being asked to give shards up.</summary>
+        public bool IsYielding { get; set; }
     }
 
-    /// <summary>Shards that were computed by another device than the one they were given to first.</summary>
+    /// <summary>Shards that were computed by another silo than the one they were given to first.</summary>
     public int Reassigned { get; private set; }
 
     public int Repeated { get; private set; }
 
     /// <summary>Has all of <paramref name="shards"/> computed.</summary>
     /// <param name="shards">What is to be computed.</param>
-    /// <param name="inFlight">What devices are at already, for a driver that is gone: they are asked for just that first.</param>
-    /// <param name="accumulate">Has a device compute a range.</param>
-    /// <param name="yield">Has a device give up half of what it has not started.</param>
-    /// <param name="replenish">Waits until there is a device again.</param>
-    public async Task RunAsync(
-        ImmutableArray<ShardRange> shards,
-        IReadOnlyDictionary<DeviceName, ShardRange> inFlight,
-        Func<DeviceName, ShardRange, Task<WindowReport>> accumulate,
-        Func<DeviceName, Task<ShardRange>> yield,
-        Func<Task> replenish)
+    /// <param name="inFlight">What silos are at already, for a driver that is gone: they are asked for just that first.</param>
+    /// <exception cref="StepAbandonedException">The step is not to be ended.</exception>
+    public async Task RunAsync(ImmutableArray<ShardRange> shards, IReadOnlyDictionary<string, ShardRange> inFlight)
     {
         Assign(shards, inFlight);
+        var changed = calls.Changed();
         while (true)
         {
-            await FillAsync(accumulate, yield, replenish);
-            if (_running.Values.All(work => work.IsYield) && _orphans.Count == 0) return;
-            var done = await Task.WhenAny(_running.Keys);
+            await FillAsync();
+            if (_computing.Count == 0 && _orphans.Count == 0) return;
+            var done = await Task.WhenAny(_running.Keys.Append(changed).Append(calls.Interrupted));
+            if (calls.Interrupted.IsCompleted) await AbandonAsync();
+            if (changed.IsCompleted) changed = calls.Changed();
             if (!_running.Remove(done, out var work)) continue;
-            if (work.IsYield) await YieldedAsync(work, (Task<ShardRange>)done);
+            if (work.For is not null) await YieldedAsync(work, (Task<ShardRange>)done);
             else await EndedAsync(work, (Task<WindowReport>)done);
         }
     }
 
-    private void Assign(ImmutableArray<ShardRange> shards, IReadOnlyDictionary<DeviceName, ShardRange> inFlight)
+    private void Assign(ImmutableArray<ShardRange> shards, IReadOnlyDictionary<string, ShardRange> inFlight)
     {
-        foreach (var (device, range) in inFlight) QueueOf(device).Enqueue(range);
+        foreach (var (silo, range) in inFlight) QueueOf(silo).Enqueue(range);
         var rest = ShardSet.Except(shardCount, shards, inFlight.Values);
-        var devices = pool.Ready;
-        if (devices.IsEmpty)
+        var sites = pool.Sites;
+        if (sites.IsEmpty)
         {
             foreach (var range in rest) _orphans.Enqueue(range);
             return;
         }
 
-        var spread = ShardPlacement.Spread(rest, devices.Length);
-        for (int i = 0; i < devices.Length; i++)
-            foreach (var range in spread[i]) QueueOf(devices[i]).Enqueue(range);
+        var spread = ShardPlacement.Spread(rest, sites);
+        for (int i = 0; i < sites.Length; i++)
+            foreach (var range in spread[i]) QueueOf(sites[i].Silo).Enqueue(range);
     }
 
-    /// <summary>Gives every idle device something to do.</summary>
-    private async Task FillAsync(Func<DeviceName, ShardRange, Task<WindowReport>> accumulate, Func<DeviceName, Task<ShardRange>> yield, Func<Task> replenish)
+    /// <summary>Gives every idle silo something to do.</summary>
+    private async Task FillAsync()
     {
         while (true)
         {
-            foreach (var device in pool.Ready)
+            var sites = pool.Sites;
+            var fetching = _running.Values.Select(work => work.For).OfType<string>().ToHashSet(StringComparer.Ordinal);
+            foreach (var site in sites)
             {
-                if (_running.Values.Any(work => work.Device == device && !work.IsYield || work.IsYield && work.For == device)) continue;
-                if (QueueOf(device).TryDequeue(out var range) || _orphans.TryDequeue(out range)) Start(device, range, accumulate);
-                else Steal(device, yield);
+                if (_computing.ContainsKey(site.Silo) || fetching.Contains(site.Silo)) continue;
+                if (QueueOf(site.Silo).TryDequeue(out var range) || _orphans.TryDequeue(out range)) Start(site, range);
+                else Steal(site.Silo);
             }
 
-            DropQueuesOfTheLost();
-            // A device that waits for another to give shards up is not idle: what comes of it is seen first.
+            DropQueuesOfTheLost(sites);
+            // A silo that waits for another to give shards up is not idle: what comes of it is seen first.
             if (_running.Count > 0 || _orphans.Count == 0) return;
-            await replenish();
+            await calls.Replenish();
         }
     }
 
-    private void Start(DeviceName device, ShardRange range, Func<DeviceName, ShardRange, Task<WindowReport>> accumulate) =>
-        _running[accumulate(device, range)] = new Work(device, range, isYield: false);
+    private void Start(WorkingSite site, ShardRange range) =>
+        _running[calls.Accumulate(site, range)] = _computing[site.Silo] = new Work(site.Silo, range);
 
-    // The device with the most shards in hand is asked to give up those it has not started.
-    private void Steal(DeviceName idle, Func<DeviceName, Task<ShardRange>> yield)
+    // The silo with the most shards in hand is asked to give up those it has not started.
+    private void Steal(string idle)
     {
-        var victim = _running.Values
-            .Where(work => !work.IsYield && !work.HasYieldedAll && work.Shards.Count > 1)
-            .Where(work => !_running.Values.Any(other => other.IsYield && other.Device == work.Device))
-            .MaxBy(work => work.Shards.Count);
-        if (victim is not null) _running[yield(victim.Device)] = new Work(victim.Device, victim.Shards, isYield: true) { For = idle };
+        Work? victim = null;
+        foreach (var work in _computing.Values)
+            if (!work.HasYieldedAll && !work.IsYielding && work.Shards.Count > 1 && (victim is null || work.Shards.Count > victim.Shards.Count)) victim = work;
+        if (victim is null) return;
+        victim.IsYielding = true;
+        _running[calls.Yield(victim.Silo)] = new Work(victim.Silo, victim.Shards) { For = idle };
     }
 
     private async Task YieldedAsync(Work work, Task<ShardRange> answer)
     {
-        var victim = _running.Values.FirstOrDefault(other => !other.IsYield && other.Device == work.Device);
+        var victim = _computing.GetValueOrDefault(work.Silo);
+        if (victim is not null) victim.IsYielding = false;
         ShardRange given = default;
         try
         {
@@ -132,73 +150,96 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
 
     private async Task EndedAsync(Work work, Task<WindowReport> done)
     {
+        _computing.Remove(work.Silo);
         try
         {
-            Repeated += (await done).Repeated;
+            var report = await done;
+            Repeated += report.Repeated;
+            foreach (var device in report.SetAside) journal.Warn($"{device}; it is set aside, and its silo's other devices did its shards");
         }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
+        catch (Exception exception) when (CallFailure.IsLoss(exception) || exception is DevicesStuckException)
         {
-            pool.Lose(work.Device);
-            var orphans = new List<ShardRange> { work.Shards };
-            while (QueueOf(work.Device).TryDequeue(out var range)) orphans.Add(range);
-            Orphan(work.Device, orphans, exception);
+            if (exception is DevicesStuckException) journal.Warn($"{exception.Message}; it is set aside");
+            Lose(work, exception);
         }
-        catch (Exception exception) when (IsOfTheDevice(exception) && MayBeOfThisDeviceAlone(work.Shards))
+        catch (Exception exception) when (IsOfTheDevice(exception) && MayBeOfThisSiloAlone(work.Shards))
         {
-            journal.Warn($"{work.Device.Silo} {work.Device.Device} failed: {exception.Message.Split('\n')[0]}");
-            pool.Lose(work.Device);
+            journal.Warn($"{work.Silo} failed: {exception.Message.Split('\n')[0]}");
             _failed.Add(work.Shards);
-            Orphan(work.Device, [work.Shards, .. QueueOf(work.Device)], exception);
-            QueueOf(work.Device).Clear();
+            Lose(work, exception);
         }
     }
 
-    // Not what the run itself, its data or its parameters are to blame for.
-    private static bool IsOfTheDevice(Exception exception) =>
-        exception is not (RunFailedException or RunInputException or SupersededException or PartitionUnreachableException);
-
-    // The same on another device is no fault of the device's.
-    private bool MayBeOfThisDeviceAlone(ShardRange shards) =>
-        pool.Ready.Length > 1 && !_failed.Any(range => range.First < shards.End && shards.First < range.End);
-
-    private void DropQueuesOfTheLost()
+    private void Lose(Work work, Exception exception)
     {
-        var ready = pool.Ready;
-        foreach (var (device, queue) in _assigned)
+        pool.Lose(work.Silo);
+        var orphans = new List<ShardRange> { work.Shards };
+        while (QueueOf(work.Silo).TryDequeue(out var range)) orphans.Add(range);
+        Orphan(work.Silo, orphans, exception);
+    }
+
+    // Not what the run itself or its data are to blame for. Parameters that one silo does not reach, another may.
+    private static bool IsOfTheDevice(Exception exception) =>
+        exception is not (RunFailedException or RunInputException or SupersededException);
+
+    // The same on another silo is no fault of the device's.
+    private bool MayBeOfThisSiloAlone(ShardRange shards) =>
+        pool.Sites.Length > 1 && !_failed.Any(range => range.First < shards.End && shards.First < range.End);
+
+    private void DropQueuesOfTheLost(ImmutableArray<WorkingSite> sites)
+    {
+        foreach (var (silo, queue) in _assigned)
         {
-            if (queue.Count == 0 || ready.Contains(device) || _running.Values.Any(work => work.Device == device)) continue;
-            Orphan(device, [.. queue], null);
+            if (queue.Count == 0 || _computing.ContainsKey(silo) || sites.Any(site => site.Silo == silo)) continue;
+            Orphan(silo, [.. queue], null);
             queue.Clear();
         }
     }
 
-    private void Orphan(DeviceName device, List<ShardRange> orphans, Exception? reason)
+    private void Orphan(string silo, List<ShardRange> orphans, Exception? reason)
     {
         foreach (var range in orphans.Where(range => range.Count > 0))
         {
             // In pieces, so that all that are left can take their part.
-            foreach (var piece in ShardPlacement.Spread([range], Math.Max(1, pool.Ready.Length)).SelectMany(pieces => pieces)) _orphans.Enqueue(piece);
+            foreach (var piece in ShardPlacement.Spread([range], Math.Max(1, pool.Sites.Length)).SelectMany(pieces => pieces)) _orphans.Enqueue(piece);
         }
 
         int count = ShardSet.Count(orphans);
         Reassigned += count;
         metrics.ShardsReassigned(runId, "lost", count);
-        if (count > 0) journal.Replanned($"{device.Silo} {device.Device} is lost ({Short(reason)}); {string.Join(", ", orphans)} moved to the devices that are left");
+        if (count > 0) journal.Replanned($"{silo} is lost to the step ({Short(reason)}); {string.Join(", ", orphans)} moved to the silos that are left");
+    }
+
+    private async Task AbandonAsync()
+    {
+        await Task.WhenAll(_computing.Keys.Select(async silo =>
+        {
+            try
+            {
+                await calls.Abandon(silo);
+            }
+            catch (Exception exception) when (CallFailure.IsLoss(exception))
+            {
+                // What it was at is gone with it.
+            }
+        }));
+        throw new StepAbandonedException();
     }
 
     private static string Short(Exception? reason) => reason switch
     {
         null => "not a member",
+        DevicesStuckException => "it hangs",
         TimeoutException => "no answer",
         StaleMessageException => reason.Message,
         OperationCanceledException or ObjectDisposedException => "it is leaving",
-        OrleansException => "its silo is gone",
+        OrleansException => "it is gone",
         _ => "it failed",
     };
 
-    private Queue<ShardRange> QueueOf(DeviceName device)
+    private Queue<ShardRange> QueueOf(string silo)
     {
-        if (!_assigned.TryGetValue(device, out var queue)) _assigned[device] = queue = new Queue<ShardRange>();
+        if (!_assigned.TryGetValue(silo, out var queue)) _assigned[silo] = queue = new Queue<ShardRange>();
         return queue;
     }
 }

@@ -3,15 +3,47 @@ using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Grains.Runs;
 
-/// <summary>Which device computes what: pure functions of the devices. No bit of the result depends on them.</summary>
-public static class ShardPlacement
+/// <summary>Which silo computes what: pure functions of the devices. No bit of the result depends on them.</summary>
+internal static class ShardPlacement
 {
-    /// <summary>Contiguous shards, as even as can be, over the devices in order; devices without a shard are left out.</summary>
+    /// <summary>Contiguous shards for each silo, as even by device as can be; silos without a shard are left out.</summary>
     public static ImmutableArray<DeviceShare> Shares(int shardCount, IReadOnlyList<DeviceName> devices)
     {
         int used = Math.Min(devices.Count, shardCount);
-        return [.. Enumerable.Range(0, used).Select(i => new DeviceShare(
-            devices[i].Silo, devices[i].Device, (int)((long)shardCount * i / used), (int)((long)shardCount * (i + 1) / used)))];
+        var shares = ImmutableArray.CreateBuilder<DeviceShare>();
+        for (int i = 0; i < used; i++)
+        {
+            var (first, end) = ((int)((long)shardCount * i / used), (int)((long)shardCount * (i + 1) / used));
+            if (shares.Count > 0 && shares[^1] is var before && before.Silo == devices[i].Silo) shares[^1] = before with { Device = $"{before.Device},{devices[i].Device}", EndShard = end };
+            else shares.Add(new DeviceShare(devices[i].Silo, devices[i].Device, first, end));
+        }
+
+        return shares.ToImmutable();
+    }
+
+    /// <summary>Spreads ranges over silos, in order and evenly by device; a range may be cut.</summary>
+    public static ImmutableArray<ImmutableArray<ShardRange>> Spread(IReadOnlyList<ShardRange> ranges, IReadOnlyList<WorkingSite> sites)
+    {
+        var byDevice = Spread(ranges, sites.Sum(site => site.Devices.Length));
+        int next = 0;
+        return [.. sites.Select(site =>
+        {
+            var own = byDevice.AsSpan(next, site.Devices.Length).ToArray().SelectMany(parts => parts);
+            next += site.Devices.Length;
+            return Joined(own);
+        })];
+    }
+
+    private static ImmutableArray<ShardRange> Joined(IEnumerable<ShardRange> ranges)
+    {
+        var joined = new List<ShardRange>();
+        foreach (var range in ranges)
+        {
+            if (joined.Count > 0 && joined[^1].End == range.First) joined[^1] = joined[^1] with { End = range.End };
+            else joined.Add(range);
+        }
+
+        return [.. joined];
     }
 
     /// <summary>Spreads ranges over <paramref name="deviceCount"/> devices, in order and evenly by shards; a range may be cut.</summary>

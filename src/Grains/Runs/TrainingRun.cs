@@ -1,5 +1,4 @@
 using GenSlmOrleans.Abstractions;
-using GenSlmOrleans.Formats;
 using GenSlmOrleans.Grains.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
@@ -23,26 +22,27 @@ internal sealed record RunSurroundings(
     Func<Task> Write,
     ClusterMetrics Metrics,
     TimeProvider Time,
-    ILogger Log);
+    ILogger Log)
+{
+    /// <summary>Why the run is not to go on, found before anything was done for it; null when it is.</summary>
+    public required string? Objection { get; init; }
+
+    /// <summary>How often silos died while they prepared it.</summary>
+    public required PreparationCount Preparation { get; init; }
+}
 
 /// <summary>
-/// The life of one run under one driver: take over or prepare, step after step, validate and keep, export. Runs on the run
-/// grain's scheduler. What a driver knows can be known again by the next: it is in the partitions, the output folder and
-/// the record.
+/// The life of one run under one driver: open the team, adopt or begin, step after step, end. Runs on the run grain's
+/// scheduler. What a driver knows can be known again by the next: it is in the partitions, the output folder and the record.
 /// </summary>
 internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
 {
     private static readonly TimeSpan QueuePatience = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan QueuePause = TimeSpan.FromMilliseconds(200);
 
-    private readonly RunSubmission _submission = surroundings.Record.Submission!;
-    private readonly TimeProvider _time = surroundings.Time;
-    private RunPreparation? _preparation;
-    private PreparedRun? _run;
-    private TrainingProgress _progress = new();
-    private CheckpointInventory _inventory = new(null, "", "");
-    private StepRecord? _last;
-    private bool _goesOn;
+    private readonly TaskCompletionSource _interrupted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private RunTeam? _team;
+    private RunCourse? _course;
+    private long _step;
 
     public RunJournal Journal { get; } = new(runId, surroundings);
 
@@ -51,7 +51,8 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
 
     private RunRecord Record => surroundings.Record;
 
-    private bool IsToStop => Record.Wish != RunWish.Run;
+    /// <summary>Breaks off the step at hand: the run has been cancelled.</summary>
+    public void Interrupt() => _interrupted.TrySetResult();
 
     /// <summary>Lives the run to its end, or until another driver takes over. Never throws: what went wrong is in the journal.</summary>
 #pragma warning disable CA1031 // Nothing awaits a run but its status.
@@ -61,9 +62,7 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
         using var watched = surroundings.Metrics.Watch(runId, () => Journal.Status);
         try
         {
-            await PrepareAsync(over.Token);
-            while (!await TryTrainAsync()) await FallBackAsync();
-            await EndAsync();
+            await LiveAsync(over.Token);
         }
         catch (SupersededException exception)
         {
@@ -71,13 +70,25 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
             surroundings.Log.DriverSuperseded(exception, runId, Record.Generation);
             IsSuperseded = true;
         }
+        catch (DiskStaysFullException exception)
+        {
+            Journal.Warn($"{exception.Message} What was not written is not waited for: the steps after the last checkpoint are done again when the run goes on.");
+            await ConcludeAsync(Stopped);
+        }
+        catch (StepAbandonedException)
+        {
+            // It has been asked to stop before it stood.
+            await ConcludeAsync(Stopped);
+        }
         catch (RunInputException exception)
         {
+            if (_course is { } course) await course.FinishAsync();
             await ConcludeAsync(() => Journal.Fail(new RunFailure(BadInput: true, exception.Message)));
         }
         catch (Exception exception)
         {
-            surroundings.Log.RunFailed(exception, runId, _progress.Step);
+            surroundings.Log.RunFailed(exception, runId, _step);
+            if (_course is { } course) await course.FinishAsync();
             await ConcludeAsync(() => Journal.Fail(new RunFailure(BadInput: false, exception.Message)));
         }
         finally
@@ -86,12 +97,47 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
         }
     }
 
+    private async Task LiveAsync(CancellationToken over)
+    {
+        if (surroundings.Objection is { } objection) throw new RunInputException(objection);
+        bool isFirst = Record.Generation == 1;
+        var clock = new RunClock(surroundings.Time);
+        _team = await RunTeam.OpenAsync(runId, surroundings, Journal, _interrupted.Task, over);
+        Record.DataHash = _team.Data.Hash;
+        if (isFirst) DataRemarks.Say(Journal, _team.Data, _team.Plan);
+        var start = new RunStart(_team, Record, Journal, surroundings.Time);
+        var course = _course = new RunCourse(_team, Record, Journal, surroundings.Metrics, clock, surroundings.Time);
+        course.StandAt(await start.AdoptOrBeginAsync());
+        while (true)
+        {
+            _step = course.Step;
+            if (await course.TryTrainAsync()) break;
+            await course.FallBackAsync(start);
+        }
+
+        var conclusion = await course.EndAsync();
+        await ConcludeAsync(conclusion);
+    }
+
+    private void Stopped()
+    {
+        if (_course is { } course) course.Stopped();
+        else Journal.Enter(Record.Wish == RunWish.Cancel ? RunState.Cancelled : RunState.Paused);
+    }
+
     /// <summary>Lets go of all the run holds, then says how it ended: whoever sees that may start it again at once.</summary>
     private async Task ConcludeAsync(Action conclude)
     {
         try
         {
-            if (_preparation is not null) await _preparation.ReleaseAsync();
+            await (_team?.CloseAsync() ?? LeftSites.CloseAsync(runId, surroundings));
+        }
+        catch (SupersededException exception)
+        {
+            // The queue is the later driver's to leave.
+            surroundings.Log.DriverSuperseded(exception, runId, Record.Generation);
+            IsSuperseded = true;
+            return;
         }
         catch (Exception exception)
         {
@@ -117,7 +163,7 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
     /// <summary>Gives a run's devices back. Until the queue knows, no other run gets them, so it is told again and again.</summary>
     public static async Task LeaveQueueAsync(IGrainFactory grains, string runId, TimeProvider time, ILogger log)
     {
-        long start = time.GetTimestamp();
+        var backoff = new Backoff(time, QueuePatience);
         while (true)
         {
             try
@@ -128,176 +174,9 @@ internal sealed class TrainingRun(string runId, RunSurroundings surroundings)
             catch (Exception exception)
             {
                 log.ReleaseFailed(exception, runId);
-                if (!CallFailure.IsLoss(exception) || time.GetElapsedTime(start) > QueuePatience) return;
-                await Task.Delay(QueuePause, time);
+                if (!CallFailure.IsLoss(exception) || !await backoff.PauseAsync()) return;
             }
         }
     }
 #pragma warning restore CA1031
-
-    private async Task PrepareAsync(CancellationToken over)
-    {
-        _preparation = new RunPreparation(runId, surroundings, Journal, () => IsToStop);
-        _ = _preparation.FollowAsync(over);
-        _run = await _preparation.PrepareAsync(_submission);
-        Adopt(_run);
-        Journal.Prepared(_run);
-    }
-
-    private void Adopt(PreparedRun run)
-    {
-        (_progress, _last, _inventory, _goesOn) = (run.Progress, run.Last, run.Inventory, run.GoesOn);
-        Journal.Resumed(run);
-    }
-
-    /// <summary>Trains to the end; false when the parameters were lost on the way.</summary>
-    private async Task<bool> TryTrainAsync()
-    {
-        try
-        {
-            await TrainAsync(_run!);
-            if (_inventory.Progress?.Step != _progress.Step) await SaveAsync(_run!, validationLoss: null);
-            return true;
-        }
-        catch (Exception exception) when (exception is PartitionsLostException or PartitionUnreachableException)
-        {
-            Journal.Warn($"The parameters after step {_progress.Step} are lost: {exception.Message}");
-            return false;
-        }
-    }
-
-    private async Task FallBackAsync()
-    {
-        long before = _progress.Step;
-        Journal.Enter(RunState.Preparing);
-        _run = await _preparation!.FallBackAsync();
-        Adopt(_run);
-        Record.ReplayedSteps += before - _progress.Step;
-        Journal.Replanned($"back to {(_inventory.Last.Length > 0 ? _inventory.Last : "the start")}: steps {_progress.Step + 1} to {before} are done again");
-        Journal.Prepared(_run);
-    }
-
-    private async Task TrainAsync(PreparedRun run)
-    {
-        if (_progress.Step > 0 && run.Plan.ValidatesAfter(_progress.Step) && _inventory.Progress?.Step != _progress.Step) await ValidateAsync(run);
-        long began = _time.GetTimestamp();
-        double before = _progress.Seconds;
-        while (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly && !IsToStop)
-        {
-            var boundary = await _preparation!.AtBoundaryAsync(run, run.FenceAt(_progress.Step), _last);
-            if (boundary == Boundary.Stop) break;
-            if (boundary == Boundary.Evacuate)
-            {
-                if (_inventory.Progress?.Step != _progress.Step) await SaveAsync(run, validationLoss: null);
-                await _preparation.EvacuateAsync();
-                throw new PartitionsLostException("all silos are leaving");
-            }
-
-            double seconds = before + _time.GetElapsedTime(began).TotalSeconds;
-            try
-            {
-                await StepAsync(run, seconds, () => before + _time.GetElapsedTime(began).TotalSeconds);
-            }
-            catch (StepAbandonedException)
-            {
-                continue;
-            }
-
-            if (run.Plan.ValidatesAfter(_progress.Step)) await ValidateAsync(run);
-        }
-    }
-
-    private async Task StepAsync(PreparedRun run, double secondsBefore, Func<double> seconds)
-    {
-        long step = _progress.Step + 1;
-        var fence = run.FenceAt(step);
-        double learningRate = run.Plan.Schedule.At(step, ProgressStates.Plateau(_progress));
-        var outcome = await run.Driver.AccumulateAsync(fence, _goesOn);
-        if (!outcome.IsFinite) await JudgeAsync(run, fence, outcome);
-        var progress = _progress with
-        {
-            Step = step,
-            Tokens = _progress.Tokens + outcome.Shards.Sum(shard => shard.RealTokens),
-            PaddingTokens = _progress.PaddingTokens + outcome.Shards.Sum(shard => shard.PaddingTokens),
-            Seconds = seconds(),
-            TrainLoss = outcome.TrainLoss,
-        };
-        var line = new MetricLine
-        {
-            Kind = "step",
-            Step = step,
-            Epoch = run.Plan.Windows.Locate(step).Epoch,
-            TrainLoss = outcome.TrainLoss,
-            Tokens = outcome.Shards.Sum(shard => shard.RealTokens),
-            LearningRate = learningRate,
-            GradientNorm = outcome.GradientNorm,
-            Seconds = progress.Seconds - secondsBefore,
-        };
-        var record = new StepRecord(progress, line, outcome.Shards, Skipped: !outcome.IsFinite);
-        await FaultPoint.ReachAsync(FaultPhase.BeforeApply, step);
-        await run.Driver.ApplyAsync(new ApplyRequest(fence, learningRate, outcome.GradientFactor, record));
-        (_progress, _last, _goesOn) = (progress, record, false);
-        Journal.Stepped(run, progress, line);
-        await FaultPoint.ReachAsync(FaultPhase.Record, step);
-        await run.Keeper.RecordAsync(fence, record);
-    }
-
-    /// <summary>A gradient that is not finite never reaches Adam: the run ends with a checkpoint, or leaves the step out.</summary>
-    private async Task JudgeAsync(PreparedRun run, Fence fence, WindowOutcome outcome)
-    {
-        var found = await run.Driver.FindNonFiniteAsync(fence);
-        var culprit = found is null
-            ? "no record by itself; the sum overflows"
-            : $"shard {found.Shard}, record {found.Record + 1} of {FileList.Text(run.Plan.Spec.Data)}";
-        var sentence = $"Step {fence.Step}: the gradient is not finite (norm {outcome.GradientNorm}; {culprit})";
-        if (run.Plan.Spec.OnNonfinite == NonFiniteAction.SkipStep)
-        {
-            Journal.Warn($"{sentence}; the step is counted and left out");
-            return;
-        }
-
-        if (_inventory.Progress?.Step != _progress.Step && _progress.Step > 0) await SaveAsync(run, validationLoss: null);
-        throw new RunFailedException($"{sentence}; no parameter was changed. A lower learning rate or gradient clipping usually helps, --on-nonfinite skip-step leaves such steps out; the run resumes from its last checkpoint.");
-    }
-
-    private async Task ValidateAsync(PreparedRun run)
-    {
-        double loss = await run.Driver.ValidateAsync(run.FenceAt(_progress.Step));
-        _progress = ProgressStates.Validated(_progress, run.Plan, loss);
-        int epoch = run.Plan.Windows.Locate(_progress.Step).Epoch;
-        var line = new MetricLine { Kind = "validation", Step = _progress.Step, Epoch = epoch, ValLoss = loss, Best = _progress.BestStep == _progress.Step };
-        Journal.Validated(_progress, line);
-        await run.Keeper.RecordAsync(run.FenceAt(_progress.Step), line);
-        await SaveAsync(run, loss);
-        if (_progress.StoppedEarly) Journal.Note($"stopped early: no better validation loss in {_progress.EarlyStoppingBadCount} validations");
-    }
-
-    /// <summary>Exports what there is, lets go, and says how it ended.</summary>
-    private async Task EndAsync()
-    {
-        var run = _run!;
-        if (_progress.Step < run.Plan.TotalSteps && !_progress.StoppedEarly)
-        {
-            await ConcludeAsync(() =>
-            {
-                // Cancelled while it was pausing, it is cancelled.
-                var (state, word) = Record.Wish == RunWish.Cancel ? (RunState.Cancelled, "cancelled") : (RunState.Paused, "paused");
-                Journal.Note($"{word} after step {_progress.Step}");
-                Journal.Enter(state);
-            });
-            return;
-        }
-
-        if (run.Plan.TestBatchCount > 0)
-            Journal.Tested(await run.Driver.TestAsync(run.FenceAt(_progress.Step), _inventory.Best.Length > 0 ? _inventory.Best : _inventory.Last));
-        var export = await run.Keeper.ExportAsync(run.FenceAt(_progress.Step));
-        await ConcludeAsync(() => Journal.Completed(export));
-    }
-
-    private async Task SaveAsync(PreparedRun run, double? validationLoss)
-    {
-        int epoch = _progress.Step == 0 ? 0 : run.Plan.Windows.Locate(_progress.Step).Epoch;
-        _inventory = await run.Keeper.SaveAsync(new CheckpointRequest(run.FenceAt(_progress.Step), epoch, validationLoss, _progress, run.Partitions.Map));
-        Journal.Saved(_inventory);
-    }
 }

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using GenSlmOrleans.Grains;
 using GenSlmOrleans.Grains.Placement;
 using Orleans.Configuration;
 using Orleans.Runtime.Hosting;
+using Orleans.Storage;
 
 namespace GenSlmOrleans.Silo.Hosting;
 
@@ -20,6 +22,8 @@ internal static class ClusterHosting
         builder.AddConnectionWatch();
         builder.UseOrleans(silo =>
         {
+            // Before the storage, which takes Orleans' own where there is none.
+            silo.Services.AddSingleton<IGrainStorageSerializer, GrainStateSerializer>();
             if (settings.Redis is { } redis) silo.UseRedis(redis, deadlines);
             else silo.UseMemory(settings);
             silo.Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = settings.Cluster);
@@ -74,6 +78,7 @@ internal static class ClusterHosting
             options.DeathVoteExpirationTimeout = deadlines.Join;
             options.MaxJoinAttemptTime = deadlines.Join;
         });
+        silo.Configure<GrainCollectionOptions>(options => options.ActivationTimeout = deadlines.Activation);
         silo.Configure<ConnectionOptions>(options => options.OpenConnectionTimeout = deadlines.Connect);
         silo.Configure<SiloMessagingOptions>(options =>
         {

@@ -1,7 +1,10 @@
+using GenSlmOrleans.Grains;
+using GenSlmOrleans.Grains.Channels;
 using GenSlmOrleans.Grains.Devices;
 using GenSlmOrleans.Grains.Diagnostics;
-using GenSlmOrleans.Grains.Parameters;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Grains.Runs;
+using GenSlmOrleans.Grains.Sites;
 
 namespace GenSlmOrleans.Silo.Hosting;
 
@@ -11,11 +14,18 @@ internal static class ComputeHosting
     public static void AddCompute(this WebApplicationBuilder builder, SiloSettings settings)
     {
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(services => new SiloDevices(settings.Devices, services.GetRequiredService<TimeProvider>()));
-        builder.Services.AddSingleton(_ => new TokenStores(Path.Combine(settings.CacheFolder, "tokens")));
+        builder.Services.AddSingleton(services => new SiloDevices(settings.Devices, services.GetRequiredService<TimeProvider>(), settings.SilosHere));
+        builder.Services.AddSingleton(services => new TokenStores(Path.Combine(settings.CacheFolder, "tokens"), services.GetRequiredService<FileThreads>()));
+        builder.Services.AddSingleton<ComputeThreads>();
+        builder.Services.AddSingleton<FileThreads>();
+        builder.Services.AddSingleton(new StorePatience(OfCall: settings.Deadlines.Store, OfRun: settings.Deadlines.StoreOutage));
+        builder.Services.AddSingleton(new SiloMemory(settings.MemoryBytes));
         builder.Services.AddSingleton<SiloDrain>();
-        builder.Services.AddSingleton<PartitionStore>();
-        builder.Services.AddSingleton<ReplicaStore>();
+        builder.Services.AddSingleton<Peers>();
+        builder.Services.AddSingleton<SiteResources>();
+        builder.Services.AddSingleton<SiteStore>();
+        builder.Services.AddSingleton(new ChannelSettings(settings.Address, settings.TensorPort, settings.HasTensorChannel));
+        builder.Services.AddTensorChannel();
         builder.Services.AddHostedService<RunWaker>();
         builder.Services.AddSingleton(_ => new ClusterMetrics(settings.Name));
     }

@@ -35,6 +35,15 @@ public sealed record FailureDeadlines
     /// <summary>How long a call between grains may take, unless its method says otherwise: 30 s, or 10d where that is longer.</summary>
     public TimeSpan Call { get; private init; }
 
+    /// <summary>How long a call waits for the store to take what it changes, before its caller is told that it takes longer: a third of a call.</summary>
+    public TimeSpan Store { get; private init; }
+
+    /// <summary>How long an activation of a grain may take, reading its state included: what a call leaves beside the store.</summary>
+    public TimeSpan Activation { get; private init; }
+
+    /// <summary>How long a run waits for the store to come back, outside of any call: 120 s, or 40d where that is longer.</summary>
+    public TimeSpan StoreOutage { get; private init; }
+
     /// <summary>How long a silo tries to join, Redis being down included: 30 s, or 10d where that is longer.</summary>
     public TimeSpan Join { get; private init; }
 
@@ -54,6 +63,9 @@ public sealed record FailureDeadlines
         Stale = 2 * failureDetection,
         SystemCall = Longer(TimeSpan.FromSeconds(10), 5 * failureDetection),
         Call = Longer(TimeSpan.FromSeconds(30), 10 * failureDetection),
+        Store = Longer(TimeSpan.FromSeconds(10), 10.0 / 3 * failureDetection),
+        Activation = Longer(TimeSpan.FromSeconds(30), 10 * failureDetection) - Longer(TimeSpan.FromSeconds(10), 10.0 / 3 * failureDetection),
+        StoreOutage = Longer(TimeSpan.FromSeconds(120), 40 * failureDetection),
         Join = Longer(TimeSpan.FromSeconds(30), 10 * failureDetection),
         Drain = drainTimeout,
         Stop = Longer(TimeSpan.FromSeconds(10), 5 * failureDetection),
@@ -76,7 +88,7 @@ public sealed record FailureDeadlines
     /// <summary>All of them in one line, by name, in seconds.</summary>
     public override string ToString() => string.Join(", ", Order.Select(name => $"{name} {Text(Named[name](this))}"));
 
-    private static readonly ImmutableArray<string> Order = ["probe", "heartbeat", "failure-detection", "connect", "stale", "system call", "call", "join", "drain-timeout", "stop"];
+    private static readonly ImmutableArray<string> Order = ["probe", "heartbeat", "failure-detection", "connect", "stale", "system call", "store", "activation", "call", "store outage", "join", "drain-timeout", "stop"];
 
     private static readonly ImmutableDictionary<string, Func<FailureDeadlines, TimeSpan>> Named = new Dictionary<string, Func<FailureDeadlines, TimeSpan>>(StringComparer.Ordinal)
     {
@@ -86,7 +98,10 @@ public sealed record FailureDeadlines
         ["connect"] = deadlines => deadlines.Connect,
         ["stale"] = deadlines => deadlines.Stale,
         ["system call"] = deadlines => deadlines.SystemCall,
+        ["store"] = deadlines => deadlines.Store,
+        ["activation"] = deadlines => deadlines.Activation,
         ["call"] = deadlines => deadlines.Call,
+        ["store outage"] = deadlines => deadlines.StoreOutage,
         ["join"] = deadlines => deadlines.Join,
         ["drain-timeout"] = deadlines => deadlines.Drain,
         ["stop"] = deadlines => deadlines.Stop,
@@ -100,6 +115,12 @@ public sealed record FailureDeadlines
         ("connect", "system call"),
         ("failure-detection", "system call"),
         ("system call", "call"),
+        // One command to Redis within a write, and the one that reads a grain's state within its activation.
+        ("connect", "store"),
+        ("connect", "activation"),
+        ("store", "call"),
+        ("activation", "call"),
+        ("store", "store outage"),
         ("failure-detection", "stop"),
         ("stale", "join"),
         ("system call", "join"),

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
+using GenSlmOrleans.Grains.Host;
 
 namespace GenSlmOrleans.Silo.Hosting;
 
@@ -16,6 +17,12 @@ public sealed record SiloSettings
 
     /// <summary>Port of /metrics and /health.</summary>
     public int HttpPort { get; init; } = 8080;
+
+    /// <summary>Port for other silos' blocks; 0: any that is free.</summary>
+    public int TensorPort { get; init; }
+
+    /// <summary>Whether blocks go between silos over connections of their own; otherwise as grain calls.</summary>
+    public bool HasTensorChannel { get; init; } = true;
 
     /// <summary>The first silo's HOST:PORT, for the others of a cluster without Redis; null for the first.</summary>
     public IPEndPoint? Primary { get; init; }
@@ -39,8 +46,14 @@ public sealed record SiloSettings
     /// <exception cref="ArgumentException">An inner one exceeds an outer one.</exception>
     public FailureDeadlines Deadlines => FailureDeadlines.Derive(FailureDetection, DrainTimeout);
 
-    /// <summary>Devices to offer; empty: every GPU, or the CPU.</summary>
+    /// <summary>Devices to offer; empty: this silo's part of the free GPUs, or the CPU.</summary>
     public ImmutableArray<string> Devices { get; init; } = [];
+
+    /// <summary>How many silos share this machine's GPUs.</summary>
+    public int SilosHere { get; init; } = 1;
+
+    /// <summary>How much memory the silo may use, in bytes; null: what the machine and its limits leave it.</summary>
+    public long? MemoryBytes { get; init; }
 
     /// <summary>Where token stores are kept.</summary>
     public string CacheFolder { get; init; } = Path.Combine(Path.GetTempPath(), "genslm");
@@ -83,6 +96,8 @@ public sealed record SiloSettings
             ["silo-port"] = (settings, value) => settings with { SiloPort = Port("silo-port", value) },
             ["gateway-port"] = (settings, value) => settings with { GatewayPort = Port("gateway-port", value) },
             ["http-port"] = (settings, value) => settings with { HttpPort = Port("http-port", value) },
+            ["tensor-port"] = (settings, value) => settings with { TensorPort = Port("tensor-port", value) },
+            ["tensor-channel"] = (settings, value) => settings with { HasTensorChannel = IsOn("tensor-channel", value) },
             ["primary"] = (settings, value) => settings with { Primary = EndPoint("primary", value) },
             ["redis"] = (settings, value) => settings with { Redis = value },
             ["cluster"] = (settings, value) => settings with { Cluster = value },
@@ -90,6 +105,8 @@ public sealed record SiloSettings
             ["failure-detection"] = (settings, value) => settings with { FailureDetection = Seconds("failure-detection", value, 0.5, 60) },
             ["drain-timeout"] = (settings, value) => settings with { DrainTimeout = Seconds("drain-timeout", value, 1, 3600) },
             ["devices"] = (settings, value) => settings with { Devices = [.. value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)] },
+            ["silos-here"] = (settings, value) => settings with { SilosHere = Count("silos-here", value) },
+            ["memory"] = (settings, value) => settings with { MemoryBytes = Memory("memory", value) },
             ["cache"] = (settings, value) => settings with { CacheFolder = value },
             ["ends-with-parent"] = (settings, value) => settings with { EndsWithParent = value == "true" },
         }.ToImmutableSortedDictionary(StringComparer.Ordinal);
@@ -98,6 +115,23 @@ public sealed record SiloSettings
         int.TryParse(value, out int port) && port is > 0 and < 65536
             ? port
             : throw new ArgumentException($"--{option} is '{value}'; expected a port from 1 to 65535.");
+
+    private static bool IsOn(string option, string value) => value switch
+    {
+        "on" => true,
+        "off" => false,
+        _ => throw new ArgumentException($"--{option} is '{value}'; expected on or off."),
+    };
+
+    private static int Count(string option, string value) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0
+            ? count
+            : throw new ArgumentException($"--{option} is '{value}'; expected a whole number, at least 1.");
+
+    private static long Memory(string option, string value) =>
+        MemorySize.TryParse(value, out long bytes)
+            ? bytes
+            : throw new ArgumentException($"--{option} is '{value}'; expected {MemorySize.Expected}.");
 
     private static IPAddress IPAddressOf(string option, string value) =>
         IPAddress.TryParse(value, out var address)

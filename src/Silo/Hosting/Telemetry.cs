@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using GenSlmOrleans.Grains.Diagnostics;
+using Microsoft.Extensions.Logging.Console;
 using OpenTelemetry.Metrics;
 
 namespace GenSlmOrleans.Silo.Hosting;
@@ -9,19 +11,25 @@ internal static class Telemetry
     public static void AddLogs(this WebApplicationBuilder builder)
     {
         builder.Logging.ClearProviders();
+        var began = Stopwatch.GetTimestamp();
+        builder.Services.AddSingleton<ConsoleFormatter>(services => new QuietFormatter(services, () => Stopwatch.GetElapsedTime(began)));
         builder.Logging.AddSimpleConsole(options =>
         {
             options.SingleLine = true;
             options.TimestampFormat = "HH:mm:ss.fff ";
             options.UseUtcTimestamp = true;
         });
+        builder.Logging.AddConsole(options => options.FormatterName = QuietFormatter.FormatterName);
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Logging.AddFilter("GenSlmOrleans", LogLevel.Information);
         // It warns of short reminders, which are meant.
         builder.Logging.AddFilter("Orleans.Hosting.ReminderOptionsValidator", LogLevel.Error);
+        // Each attempt to find a silo that has just died, with a stack trace; what fails in the end, its caller tells.
+        builder.Logging.AddFilter("Polly", LogLevel.Error);
     }
 
     public static void AddTelemetry(this WebApplicationBuilder builder) => builder.Services
+        .AddHostedService<PoolWatch>()
         .AddOpenTelemetry()
         .WithMetrics(metrics => metrics
             .AddMeter(ClusterMetrics.MeterName, "Microsoft.Orleans")

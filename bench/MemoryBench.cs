@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using System.Globalization;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Formats;
+using GenSlmOrleans.Genomics;
+using GenSlmOrleans.Grains.Host;
+using GenSlmOrleans.Model;
+
+namespace GenSlmOrleans.Bench;
+
+/// <summary>
+/// Memory that silos have at most in a real training, beside what was foretold (<see cref="RunMemory"/>), and the same of
+/// one micro-batch in a process of its own (<see cref="ActivationMemory"/>).
+/// </summary>
+internal static class MemoryBench
+{
+    /// <summary>The bench under which <see cref="MeasureMicroBatch"/> is called.</summary>
+    public const string Child = "memory-micro-batch";
+
+    private static readonly TimeSpan SamplePeriod = TimeSpan.FromMilliseconds(20);
+
+    private static readonly (int BatchSize, int Columns, Precision Precision, PadCounting PadTokens)[] MicroBatches =
+    [
+        (2, 8, Precision.Fp32, PadCounting.Ignore), (2, 512, Precision.Fp32, PadCounting.Ignore), (1, 2048, Precision.Fp32, PadCounting.Ignore),
+        (2, 1024, Precision.Bf16, PadCounting.Ignore), (2, 1024, Precision.Fp32, PadCounting.Count),
+    ];
+
+    public static async Task RunAsync(Options options)
+    {
+        if (!OperatingSystem.IsLinux()) throw new UsageException("The kernel's own figures are read, as Linux gives them.");
+        var model = options.Text("model") ?? "genslm_25M_patric";
+        var config = ModelPresets.Find(model) ?? throw new UsageException($"There is no model '{model}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
+        if (options.Text("micro-batches") != "none")
+            foreach (var shape in MicroBatches) ReportMicroBatch(model, config, Spec(model, shape), shape.Columns);
+        foreach (int silos in Enumerable.Range(1, options.Number("silos", 2))) await ReportRunAsync(model, config, silos, options);
+    }
+
+    /// <summary>The child: prints by how many bytes one forward and backward raise the resident memory.</summary>
+    public static void MeasureMicroBatch(string[] arguments)
+    {
+        int Number(int place) => int.Parse(arguments[place], CultureInfo.InvariantCulture);
+        var precision = Enum.Parse<ComputePrecision>(arguments[4]);
+        using var replica = new Replica(ModelPresets.Find(arguments[1])!, "cpu", precision, Enum.Parse<PadTokens>(arguments[5]));
+        var gradient = replica.RentGradient();
+        // Kernels are loaded, and pages of parameters and gradients touched, by one that is short.
+        replica.Accumulate(Batch(1, 8), 1, gradient);
+        TorchSharp.torch.set_num_threads(1);
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        long before = Status("self", "VmRSS");
+        replica.Accumulate(Batch(Number(2), Number(3)), 1, gradient);
+        Console.WriteLine((Status("self", "VmHWM") - before).ToString(CultureInfo.InvariantCulture));
+    }
+
+    private static MicroBatch Batch(int records, int columns)
+    {
+        var ids = Enumerable.Range(0, records * columns).Select(place => (byte)(3 + (place % 60))).ToArray();
+        // One shorter than the rest, so that padding is masked where it counts.
+        return new MicroBatch(records, columns, ids, [.. Enumerable.Range(0, records).Select(record => record == 0 ? columns : columns - 1)]);
+    }
+
+    private static RunSpec Spec(string model, (int BatchSize, int Columns, Precision Precision, PadCounting PadTokens) shape) =>
+        new() { Model = model, BatchSize = shape.BatchSize, SeqLength = shape.Columns, Precision = shape.Precision, PadTokens = shape.PadTokens };
+
+    private static void ReportMicroBatch(string model, HuggingFaceConfig config, RunSpec spec, int columns)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, UseShellExecute = false };
+        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(MemoryBench).Assembly.Location);
+        foreach (var argument in (string[])[Child, model, $"{spec.BatchSize}", $"{columns}", $"{spec.Precision}", $"{spec.PadTokens}"]) start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        long found = long.Parse(process.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
+        Report($"micro-batch of {spec.BatchSize} × {columns} tokens, {spec.Precision}, pads {spec.PadTokens}", found, ActivationMemory.Bytes(config, spec, columns));
+    }
+
+    private static async Task ReportRunAsync(string model, HuggingFaceConfig config, int silos, Options options)
+    {
+        var folder = Directory.CreateTempSubdirectory("genslm-bench-").FullName;
+        try
+        {
+            int sequence = options.Number("seq-length", 8), batch = options.Number("batch-size", 1);
+            string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+            using var console = GenSlmConsole.Start(
+                "train", options.Text("fasta") ?? Measurement.DefaultFasta(), "--model", model, "--silos", Text(silos), "--shards", Text(silos), "--threads", "1",
+                "--seq-length", Text(sequence), "--batch-size", Text(batch), "--accumulation-steps", "1", "--max-steps", Text(options.Number("steps", 3)),
+                "--limit-val-batches", "2", "--output", Path.Combine(folder, "run"));
+            var output = console.StandardOutput.ReadToEndAsync();
+            var errors = console.StandardError.ReadToEndAsync();
+            var peaks = await PeaksAsync(console);
+            if (console.ExitCode != 0) throw new InvalidOperationException($"The training ended with code {console.ExitCode}.\n{await output}{await errors}");
+            var spec = new RunSpec { Model = model, Shards = silos, SeqLength = sequence, BatchSize = batch };
+            var need = new RunMemory(spec, config, longestRecord: 0).On(silos, cpuDevices: 1);
+            foreach (long peak in peaks.Values) Report($"{model}, silo of {silos}", peak, need.TrainingBytes);
+            Console.WriteLine($"  {need}");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    // The highest mark of each silo, as long as it lived.
+    private static async Task<Dictionary<int, long>> PeaksAsync(Process console)
+    {
+        var peaks = new Dictionary<int, long>();
+        using var pace = new PeriodicTimer(SamplePeriod);
+        while (!console.HasExited)
+        {
+            foreach (int silo in Children(console.Id))
+            {
+                try
+                {
+                    peaks[silo] = Status($"{silo}", "VmHWM");
+                }
+                catch (Exception exception) when (exception is IOException or InvalidOperationException)
+                {
+                    // It has ended since it was found.
+                }
+            }
+
+            await pace.WaitForNextTickAsync();
+        }
+
+        return peaks;
+    }
+
+    // Each thread has those that it started.
+    private static int[] Children(int parent)
+    {
+        try
+        {
+            return [.. Directory.EnumerateDirectories($"/proc/{parent}/task")
+                .SelectMany(thread => File.ReadAllText($"{thread}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                .Select(id => int.Parse(id, CultureInfo.InvariantCulture))
+                .Where(id => File.ReadAllText($"/proc/{id}/cmdline").Contains("GenSlmOrleans.Silo", StringComparison.Ordinal))];
+        }
+        catch (IOException)
+        {
+            // One has ended meanwhile; the next look finds the others.
+            return [];
+        }
+    }
+
+    private static void Report(string what, long found, long foretold) => Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture, $"{what,-60} resident {found / 1e6,7:F0} MB  foretold {foretold / 1e6,7:F0} MB  ratio {(double)found / foretold:F3}"));
+
+    private static long Status(string process, string key)
+    {
+        var line = File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith(key + ":", StringComparison.Ordinal));
+        return long.Parse(line.AsSpan(key.Length + 1).Trim().TrimEnd("kB").Trim(), CultureInfo.InvariantCulture) * 1024;
+    }
+}

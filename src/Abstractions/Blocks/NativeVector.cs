@@ -1,0 +1,125 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+
+namespace GenSlmOrleans.Abstractions;
+
+/// <summary>
+/// fp32 values in memory of their own, outside the managed heap, aligned for vectors: gigabytes that no collection looks at
+/// or moves, given back to the operating system when they are freed. The content is undefined until it is written; pages cost
+/// nothing until then.
+/// </summary>
+/// <remarks>Whoever frees it sees to it that nobody reads it any more. What nobody freed goes with the object.</remarks>
+public sealed unsafe class NativeVector : MemoryManager<float>
+{
+    private static long s_liveBytes;
+
+    private readonly SafeHandle _memory;
+
+    /// <param name="length">How many values it has.</param>
+    public NativeVector(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        Length = length;
+        _memory = new Allocation(Math.Max(1, (nuint)length) * sizeof(float));
+    }
+
+    private NativeVector(SafeHandle memory, int length) => (_memory, Length) = (memory, length);
+
+    /// <summary>Somebody else's values, to be read and not written, until they are given back.</summary>
+    /// <param name="start">Where they begin, in memory that does not move.</param>
+    /// <param name="length">How many there are.</param>
+    /// <param name="giveBack">Called once, on any thread, when they are freed, or when nobody holds them any more.</param>
+    public static NativeVector Lent(nint start, int length, Action giveBack) => new(new Loan(start, giveBack), length);
+
+    /// <summary>What all of this process take that have not been freed.</summary>
+    public static long LiveBytes => Interlocked.Read(ref s_liveBytes);
+
+    /// <summary>How many values it has.</summary>
+    public int Length { get; }
+
+    /// <summary>Whether the values are somebody else's, and not to be changed.</summary>
+    public bool IsLent => _memory is Loan;
+
+    /// <summary>The values.</summary>
+    /// <exception cref="ObjectDisposedException">It has been freed.</exception>
+    public Span<float> Values => GetSpan();
+
+    /// <inheritdoc/>
+    public override Span<float> GetSpan() => new(Start, Length);
+
+    /// <inheritdoc/>
+    public override MemoryHandle Pin(int elementIndex = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)elementIndex, (uint)Length, nameof(elementIndex));
+        return new MemoryHandle((float*)Start + elementIndex, default, this);
+    }
+
+    /// <inheritdoc/>
+    public override void Unpin()
+    {
+        // Native memory does not move.
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Free() => _memory.Dispose();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) Free();
+    }
+
+    private void* Start
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_memory.IsClosed, this);
+            return (void*)_memory.DangerousGetHandle();
+        }
+    }
+
+    private sealed class Loan : SafeHandle
+    {
+        private readonly Action _giveBack;
+
+        public Loan(nint start, Action giveBack) : base(0, ownsHandle: true)
+        {
+            _giveBack = giveBack;
+            SetHandle(start);
+        }
+
+        public override bool IsInvalid => handle == 0;
+
+        protected override bool ReleaseHandle()
+        {
+            _giveBack();
+            return true;
+        }
+    }
+
+    private sealed class Allocation : SafeHandle
+    {
+        private const int AlignmentBytes = 64;
+
+        private readonly long _sizeBytes;
+
+        public Allocation(nuint sizeBytes) : base(0, ownsHandle: true)
+        {
+            SetHandle((nint)NativeMemory.AlignedAlloc(sizeBytes, AlignmentBytes));
+            // So that the collector knows what it would gain by finding those that nobody freed.
+            _sizeBytes = (long)sizeBytes;
+            GC.AddMemoryPressure(_sizeBytes);
+            Interlocked.Add(ref s_liveBytes, _sizeBytes);
+        }
+
+        public override bool IsInvalid => handle == 0;
+
+        protected override bool ReleaseHandle()
+        {
+            NativeMemory.AlignedFree((void*)handle);
+            GC.RemoveMemoryPressure(_sizeBytes);
+            Interlocked.Add(ref s_liveBytes, -_sizeBytes);
+            return true;
+        }
+    }
+}

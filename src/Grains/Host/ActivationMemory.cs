@@ -1,0 +1,43 @@
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Formats;
+
+namespace GenSlmOrleans.Grains.Host;
+
+/// <summary>
+/// What a micro-batch holds at most, counted from <c>GptNeoX.cs</c> in the order of its lines: every tensor of forward lives
+/// until its scope is disposed after backward. D hidden width, I intermediate width, V vocabulary, R the part of a head that is
+/// turned; attention is computed in tiles and keeps no T × T scores.
+/// </summary>
+public static class ActivationMemory
+{
+    // What kernels take for themselves, more of it where they add up bf16 in fp32, and what lies idle between pieces of
+    // different sizes; as measured (bench memory).
+    private const double Fp32Slack = 1.1;
+    private const double Bf16Slack = 1.3;
+    private const long KernelBytes = 16L << 20;
+
+    /// <summary>Bytes of one micro-batch at most.</summary>
+    /// <param name="config">The architecture.</param>
+    /// <param name="spec">The run.</param>
+    /// <param name="columns">Tokens of a row, padding included.</param>
+    public static long Bytes(HuggingFaceConfig config, RunSpec spec, int columns)
+    {
+        double elementBytes = spec.Precision == Precision.Bf16 ? 2 : 4;
+        double tokens = (double)spec.BatchSize * columns;
+        double width = config.HiddenSize, inner = config.IntermediateSize, words = config.VocabularySize;
+        // Both norms' results, fused projection (3), queries and keys with what was turned (2), attention before and after its
+        // last product, the perceptron's result and both sums; the pieces of turning; the perceptron before and after its activation.
+        double layer = ((12 + (9 * config.RotaryFraction)) * width) + (2 * inner);
+        // Backward through one layer has gradients of its widest pieces besides.
+        double backward = (8 * width) + (3 * inner);
+        double ends = (3 * width) + words;
+        double elements = tokens * ((config.LayerCount * layer) + backward + ends);
+        // Logits, their logarithms and the gradient of each, in fp32; one-hot rows as int64.
+        double scores = tokens * words * ((4 * 4) + 8);
+        // The logarithms of attention's denominators, in fp32.
+        double attention = tokens * config.LayerCount * config.HeadCount * 4;
+        // Where padded queries count, every layer keeps the mask that was added to its scores.
+        if (spec.PadTokens == PadCounting.Count) attention += (double)spec.BatchSize * columns * columns * ((config.LayerCount * elementBytes) + 2);
+        return KernelBytes + (long)((spec.Precision == Precision.Bf16 ? Bf16Slack : Fp32Slack) * ((elements * elementBytes) + scores + attention));
+    }
+}

@@ -1,0 +1,35 @@
+using System.Collections.Immutable;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Grains.Diagnostics;
+
+namespace GenSlmOrleans.Grains.Sites;
+
+/// <summary>Brings a silo's replicas of a run to a version: each block that any of them lacks comes to the silo once.</summary>
+internal sealed class SiteParameters(BlockTransfer transfer, ImmutableArray<RunReplica> replicas)
+{
+    /// <summary>Marks blocks that hold a checkpoint's parameters: no number of optimizer steps.</summary>
+    private const long CheckpointVersion = -2;
+
+    /// <summary>Brings the parameters after <c>fence.Step</c> optimizer steps.</summary>
+    public Task BringAsync(Fence fence, PartitionMap partitions, CancellationToken cancellation = default) => BringAsync(fence.Step, async index =>
+    {
+        var block = await transfer.FetchAsync(partitions.Owner(index), fence, BlockKind.Parameters, index, cancellation);
+        await FaultPoint.ReachAsync(FaultPhase.Fetch, fence.Step + 1);
+        return block;
+    });
+
+    /// <summary>Brings a checkpoint's: for the one that a run is tested with, at its end; the partitions have gone on from it.</summary>
+    public Task BringAsync(ICheckpointGrain keeper, string checkpoint) =>
+        BringAsync(CheckpointVersion, index => keeper.ReadAsync(checkpoint, index, replicas[0].Plan.Layout.BlockSize(index)));
+
+    private Task BringAsync(long version, Func<int, Task<Block>> fetch)
+    {
+        var lacking = replicas.SelectMany(replica => replica.Blocks.OlderThan(version)).Distinct().Order().ToArray();
+        return transfer.EachAsync(lacking, async index =>
+        {
+            using var block = await fetch(index);
+            await Task.WhenAll(replicas.Where(replica => replica.Blocks.Lacks(index, version)).Select(replica => replica.WriteAsync(block, version)));
+        });
+    }
+}

@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Genomics;
+using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Host;
+using GenSlmOrleans.Model;
+using GenSlmOrleans.Training;
+
+namespace GenSlmOrleans.Grains.Sites;
+
+/// <summary>
+/// A silo's part of one accumulation window: its devices take shard after shard, whole subtrees are added up here, whichever
+/// device did their shards, and each sum is pushed as soon as it is complete. What the window still covers may shrink from its
+/// end while it goes on.
+/// </summary>
+internal sealed class SiteWork(
+    Site site, ShardWindow window, WindowRequest request, ImmutableArray<SiteDevice> devices, BlockTransfer transfer, ComputeThreads compute, ClusterMetrics metrics, TimeProvider time)
+{
+    private readonly RunPlan _plan = devices[0].Replica.Plan;
+    private readonly ReductionAccumulator<GradientBuffer> _sums = new(site.Model.Tree, RunReplica.Merge, sum => sum.Return());
+    private readonly Turn _adding = new();
+    private readonly SortedDictionary<int, ShardTotals> _totals = [];
+    private readonly List<string> _setAside = [];
+    private int _repeated;
+
+    public async Task<WindowReport> RunAsync()
+    {
+        var clocks = devices.Select(device => new PhaseClock(metrics, time, site.Context.RunId, device.Replica.DeviceName)).ToArray();
+        var parameters = new SiteParameters(transfer, [.. devices.Select(device => device.Replica)]);
+        await parameters.BringAsync(request.Fence with { Step = request.Fence.Step - 1 }, request.Partitions, window.Abandoned);
+        foreach (var clock in clocks) clock.Ended("fetch");
+        try
+        {
+            var position = _plan.Windows.Locate(request.Fence.Step);
+            await Task.WhenAll(devices.Select((device, i) => ComputeAsync(device, position, clocks[i])));
+            window.Abandoned.ThrowIfCancellationRequested();
+            if (window.Take() is not null) throw new DevicesStuckException(string.Join("; ", _setAside));
+            await PushRestAsync();
+        }
+        finally
+        {
+            foreach (var (_, sum) in _sums.Drain()) sum.Return();
+        }
+
+        metrics.Recomputed(site.Context.RunId, _repeated);
+        return new WindowReport(_repeated, [.. _setAside]);
+    }
+
+    private async Task ComputeAsync(SiteDevice device, StepPosition position, PhaseClock clock)
+    {
+        while (window.Take() is { } shard)
+        {
+            if (!request.Again && site.Contributed.Contains(shard)) continue;
+            try
+            {
+                await ComputeAsync(device, shard, position, clock);
+            }
+            catch (DevicesStuckException exception)
+            {
+                _setAside.Add(exception.Message);
+                window.Return(shard);
+                return;
+            }
+            catch (Exception exception) when (!CallFailure.IsLoss(exception) && exception is not (RunFailedException or RunInputException))
+            {
+                // After an error of its own a device's replica is not to be trusted: the next preparation makes and proves another.
+                _ = site.ReleaseAsync(device.Replica.DeviceName);
+                throw;
+            }
+
+            foreach (var (node, sum) in await _adding.TakeAsync(() => Task.FromResult(Complete()))) await PushAsync(device, node, sum);
+            clock.Ended("push");
+        }
+    }
+
+    private async Task ComputeAsync(SiteDevice device, int shard, StepPosition position, PhaseClock clock)
+    {
+        await FaultPoint.ReachAsync(FaultPhase.Accumulate, request.Fence.Step);
+        var (totals, gradient) = await device.WatchedAsync(() => device.Replica.AccumulateAsync(shard, position, window.Abandoned), late => late.Gradient.Return());
+        await AddAsync(device, shard, gradient);
+        _totals[shard] = totals;
+        if (!site.Computed.Add(shard)) _repeated += totals.MicroBatches;
+        metrics.WindowComputed(site.Context.RunId, device.Replica.DeviceName, totals, device.Replica.TakeMicroBatchSeconds());
+        clock.Ended("compute");
+    }
+
+    // Sums of several devices meet in the host's memory.
+    private Task<bool> AddAsync(SiteDevice device, int shard, GradientBuffer gradient) => _adding.TakeAsync(() =>
+        device.Replica.OnDeviceAsync(() => _sums.Add(new TreeNode(0, shard), devices.Length > 1 ? device.Replica.ToHost(gradient) : gradient)));
+
+    // A node of the cover of what the window keeps is complete when its sum is held as such: no larger one will come of it.
+    private List<(TreeNode Node, GradientBuffer Sum)> Complete()
+    {
+        var complete = new List<(TreeNode, GradientBuffer)>();
+        var kept = window.Kept;
+        foreach (var node in site.Model.Tree.Cover(kept.First, kept.End))
+            if (_sums.TryTake(node, out var sum)) complete.Add((node, sum));
+        return complete;
+    }
+
+    // What was given up may have left sums that were to become part of larger ones.
+    private async Task PushRestAsync()
+    {
+        while (_sums.Held.Count > 0)
+        {
+            var node = _sums.Held.First();
+            if (_sums.TryTake(node, out var sum)) await PushAsync(devices.First(device => !device.IsStuck), node, sum);
+        }
+    }
+
+    private async Task PushAsync(SiteDevice device, TreeNode node, GradientBuffer sum)
+    {
+        var (first, end) = site.Model.Tree.Covers(node);
+        using (var source = new SumSource(device.Replica, sum, compute))
+        {
+            await FaultPoint.ReachAsync(FaultPhase.BeforePush, request.Fence.Step);
+            var contribution = new Contribution(request.Fence, node, [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)]);
+            var blocks = Enumerable.Range(0, site.Model.Layout.BlockCount).ToArray();
+            await transfer.EachAsync(blocks, index => transfer.PushAsync(contribution, request.Partitions.Owner(index), index, source, window.Abandoned));
+        }
+
+        for (int shard = first; shard < end; shard++) site.Contributed.Add(shard);
+    }
+}

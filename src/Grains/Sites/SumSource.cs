@@ -1,0 +1,52 @@
+using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Grains.Host;
+using GenSlmOrleans.Model;
+using GenSlmOrleans.Training;
+
+namespace GenSlmOrleans.Grains.Sites;
+
+/// <summary>Where a push takes its blocks from.</summary>
+internal interface IBlockSource
+{
+    /// <summary>A copy of a block, which goes to whoever it is pushed to.</summary>
+    Task<Block> CopyAsync(int index);
+
+    /// <summary>A block as it lies, for a partition on this silo; null where that cannot be had.</summary>
+    Block? TryLend(int index);
+}
+
+/// <summary>
+/// A sum of gradients while it is pushed. In host memory it is read where it lies, by partitions on this silo for as long as they need it:
+/// it goes back to its replica with the last of its blocks.
+/// </summary>
+internal sealed class SumSource(RunReplica replica, GradientBuffer sum, ComputeThreads compute) : IBlockSource, IDisposable
+{
+    private readonly GradientLoan? _loan = sum.TryLend();
+
+    public async Task<Block> CopyAsync(int index)
+    {
+        if (TryLend(index) is not { } lent) return await replica.ReadAsync(sum, index);
+        // Whoever waits for the copy may give up; whoever makes it does not.
+        using (lent)
+        {
+            var block = Block.Rent(index, lent.Length);
+            await compute.RunAsync(() => lent.Values.CopyTo(block.Values));
+            return block;
+        }
+    }
+
+    public Block? TryLend(int index)
+    {
+        if (_loan is not { } loan) return null;
+        int length = replica.Plan.Layout.BlockSize(index);
+        return Block.Over(index, NativeVector.Lent(loan.Take(ParameterLayout.BlockOffset(index), length), length, loan.Return));
+    }
+
+    /// <summary>The push has ended: what is not lent any more is free.</summary>
+    public void Dispose()
+    {
+        if (_loan is { } loan) loan.Return();
+        else sum.Return();
+    }
+}
