@@ -36,7 +36,7 @@ public sealed class FuzzRun(FuzzTarget target, string folder)
         var measured = Read(input, path);
         if (measured.Finding is not null || measured.AllocatedBytes <= MostMemory(input)) return measured;
 
-        // Much was allocated, but how much was held at once? Reading it again under a collector that never rests tells.
+        // Much was allocated, but how much was held at once? Reading it again under a collector that looks all the time tells.
         object? result = null;
         long held = LiveMemory.PeakDuring(() => result = ReadAgain(path));
         measured = measured with { Finding = Check(result, input, path) };

@@ -13,12 +13,15 @@ public sealed class RoomTests
     {
         await using var cluster = await TestCluster.StartAsync(3);
         var expected = await cluster.RunAsync("undisturbed", Spec(cluster), Tiny);
+        // Whoever drives it: no step is applied until both holders are gone.
+        using var hold = new HeldPhase("before-apply", step: 4, "slow 180");
         var run = await cluster.StartRunAsync("run", Spec(cluster), Tiny);
-        var status = await TestCluster.UntilAsync(() => run.GetStatusAsync(long.MaxValue), status => status.Step >= 3 || status.IsOver, "step 3");
-        var holders = status.Partitions[0].Holders;
+        await hold.ReachedAsync();
+        var holders = (await run.GetStatusAsync(long.MaxValue)).Partitions[0].Holders;
         var left = cluster.Silos.Single(silo => !holders.Contains(silo));
         cluster.FreeBytes[left] = 0;
         await Task.WhenAll(holders.Select(cluster.KillAsync));
+        hold.Release();
 
         var waiting = await TestCluster.UntilAsync(() => TestCluster.PatientlyAsync(() => run.GetStatusAsync(0)), status => status.IsOver || status.State == RunState.Waiting, "the run to wait");
         Assert.True(waiting.State == RunState.Waiting, $"{waiting.State}: {waiting.Failure?.Message}");
