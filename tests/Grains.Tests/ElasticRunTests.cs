@@ -6,7 +6,8 @@ namespace GenSlmOrleans.Grains.Tests;
 /// <summary>Silos come and go while a run trains; the bits are those of an undisturbed run on one silo.</summary>
 public sealed class ElasticRunTests
 {
-    private static readonly HuggingFaceConfig FourBlocks = ModelPresets.Find("tiny")! with { HiddenSize = 256, IntermediateSize = 1024, LayerCount = 4 };
+    // So many that of three silos each two hold one of them alone.
+    private static readonly HuggingFaceConfig FiveBlocks = ModelPresets.Find("tiny")! with { HiddenSize = 256, IntermediateSize = 1024, LayerCount = 6 };
 
     private static string? s_expected;
 
@@ -56,6 +57,23 @@ public sealed class ElasticRunTests
     }
 
     [Fact]
+    public async Task What_a_driver_that_dies_had_restored_in_part_is_not_taken_for_whole_by_the_next()
+    {
+        await using var cluster = await TestCluster.StartAsync(3);
+        var run = await StartAsync(cluster);
+        await AtStepAsync(run, 5);
+        await run.PauseAsync();
+        await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the pause");
+        using var hold = new HeldPhase("restore", step: 1);
+        await run.ResumeAsync();
+        await hold.ReachedAsync();
+        await cluster.KillAsync((await run.GetStatusAsync(long.MaxValue)).Driver);
+        hold.Release();
+        var end = await EndsAsExpectedAsync(run);
+        Assert.DoesNotContain(end.Events, happened => happened.Text.StartsWith("taken over after step", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_run_that_is_paused_and_resumed_changes_no_bit()
     {
         await using var cluster = await TestCluster.StartAsync(2);
@@ -75,7 +93,7 @@ public sealed class ElasticRunTests
         var run = await StartAsync(cluster);
         var alone = await AtStepAsync(run, 2);
         Assert.Equal(2, alone.Devices.Length);
-        var other = await cluster.StartRunAsync("other", Spec(cluster) with { Epochs = 3 }, FourBlocks);
+        var other = await cluster.StartRunAsync("other", Spec(cluster) with { Epochs = 3 }, FiveBlocks);
         var shared = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver || status.Devices.Length == 1, "the run to give up a device");
         Assert.Single(shared.Devices);
         var ended = await TestCluster.UntilAsync(() => other.GetStatusAsync(0), status => status.IsOver, "the other run's end");
@@ -87,7 +105,7 @@ public sealed class ElasticRunTests
     public async Task A_run_that_lacks_devices_waits_and_says_so_and_goes_on_when_they_come()
     {
         await using var cluster = await TestCluster.StartAsync(1);
-        var run = await cluster.StartRunAsync("run", Spec(cluster) with { MinDevices = 2 }, FourBlocks);
+        var run = await cluster.StartRunAsync("run", Spec(cluster) with { MinDevices = 2 }, FiveBlocks);
         var waiting = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver || status.State == RunState.Waiting, "the run to wait");
         Assert.Contains(waiting.Events, happened => happened.Text == "waiting for devices: 1 of the 2 that it needs are alive");
         await cluster.JoinAsync();
@@ -100,7 +118,7 @@ public sealed class ElasticRunTests
         await using var cluster = await TestCluster.StartAsync(1);
         var run = await StartAsync(cluster);
         await AtStepAsync(run, 1);
-        var other = await cluster.StartRunAsync("other", Spec(cluster), FourBlocks);
+        var other = await cluster.StartRunAsync("other", Spec(cluster), FiveBlocks);
         await TestCluster.UntilAsync(() => other.GetStatusAsync(0), status => status.State == RunState.Waiting, "the other run to wait");
         await other.CancelAsync();
         var cancelled = await TestCluster.UntilAsync(() => other.GetStatusAsync(0), status => status.IsOver, "the other run's end");
@@ -122,7 +140,7 @@ public sealed class ElasticRunTests
         Assert.Contains("cancelled", (await Assert.ThrowsAsync<RunInputException>(run.ResumeAsync)).Message);
     }
 
-    private static Task<ITrainingRunGrain> StartAsync(TestCluster cluster) => cluster.StartRunAsync("run", Spec(cluster), FourBlocks);
+    private static Task<ITrainingRunGrain> StartAsync(TestCluster cluster) => cluster.StartRunAsync("run", Spec(cluster), FiveBlocks);
 
     private static Task<RunStatus> AtStepAsync(ITrainingRunGrain run, long step) =>
         TestCluster.UntilAsync(() => run.GetStatusAsync(long.MaxValue), status => status.Step >= step || status.IsOver, $"step {step}");
@@ -140,7 +158,7 @@ public sealed class ElasticRunTests
     private static async Task<string> UndisturbedAsync()
     {
         await using var cluster = await TestCluster.StartAsync(1);
-        return (await cluster.RunAsync("undisturbed", Spec(cluster), FourBlocks)).WeightsSha256;
+        return (await cluster.RunAsync("undisturbed", Spec(cluster), FiveBlocks)).WeightsSha256;
     }
 
     // 16 steps of five shards each.

@@ -47,4 +47,7 @@ public enum FaultPhase
 
     /// <summary>A checkpoint is written and decided upon, and has not got its name.</summary>
     Commit,
+
+    /// <summary>A block of a checkpoint, or of a file of weights, is in the partitions again, others are not.</summary>
+    Restore,
 }

@@ -1,4 +1,5 @@
 using GenSlmOrleans.Abstractions;
+using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Training;
 
@@ -23,6 +24,7 @@ internal sealed class PartitionFilling(IGrainFactory grains, FileThreads files, 
             using var block = Block.Rent(index, plan.Layout.BlockSize(index));
             await files.RunAsync(() => read(block));
             await PutAsync(kind, partitions.Owner(index), block);
+            await FaultPoint.ReachAsync(FaultPhase.Restore, fence.Step);
         }
     }
 
