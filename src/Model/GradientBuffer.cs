@@ -11,17 +11,31 @@ public sealed class GradientBuffer : IDisposable
 
     private readonly DeviceType _place;
 
-    internal GradientBuffer(long count, Device device, Replica owner) => (Values, _owner, _place) = (zeros([count], ScalarType.Float32, device), owner, device.type);
+    internal GradientBuffer(long count, Device device, Replica owner) =>
+        (Values, Count, _owner, _place) = (zeros([count], ScalarType.Float32, device), count, owner, device.type);
 
     internal Tensor Values { get; }
+
+    /// <summary>How many values it has.</summary>
+    internal long Count { get; }
+
+    /// <summary>Whether whoever read it last has left zeros.</summary>
+    internal bool IsClear { get; set; }
 
     /// <summary>Gives it back to the replica that it was rented from; on any thread, also when the replica is gone.</summary>
     public void Return() => _owner.Return(this);
 
     internal bool IsOn(Device device) => _place == device.type;
 
+    /// <summary>Makes it all zeros, for somebody to add to.</summary>
     internal void Clear()
     {
+        if (IsClear)
+        {
+            IsClear = false;
+            return;
+        }
+
         // In place, and yet another tensor of the same memory comes back.
         using var scope = NewDisposeScope();
         Values.zero_();

@@ -9,6 +9,7 @@ public sealed unsafe class GradientLoan
     private readonly GradientBuffer _gradient;
     private readonly HostMemory _memory;
     private int _shares = 1;
+    private long _cleared;
 
     internal GradientLoan(GradientBuffer gradient) => (_gradient, _memory) = (gradient, new HostMemory(gradient.Values));
 
@@ -23,10 +24,13 @@ public sealed unsafe class GradientLoan
     }
 
     /// <summary>Gives a share back, on any thread.</summary>
-    public void Return()
+    /// <param name="cleared">How many values of it are 0 now.</param>
+    public void Return(int cleared = 0)
     {
+        Interlocked.Add(ref _cleared, cleared);
         if (Interlocked.Decrement(ref _shares) != 0) return;
         _memory.Dispose();
+        _gradient.IsClear = Interlocked.Read(ref _cleared) == _gradient.Count;
         _gradient.Return();
     }
 }

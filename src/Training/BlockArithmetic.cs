@@ -33,22 +33,25 @@ public static class BlockArithmetic
     /// The sum of the squares in double precision: element i goes to lane i mod 8, lanes add up in pairs. NaN or infinity in
     /// the block makes it NaN or infinite.
     /// </summary>
-    public static double SquaredNorm(ReadOnlySpan<float> block) => SquaredNorm(block, _ => { });
-
-    /// <summary>The same, and shows each piece of the block, in order, while it is in the cache.</summary>
-    public static double SquaredNorm(ReadOnlySpan<float> block, Action<ReadOnlySpan<float>> show)
+    public static double SquaredNorm(ReadOnlySpan<float> block)
     {
         Span<double> lanes = stackalloc double[Lanes];
         lanes.Clear();
-        while (block.Length > PieceLength)
-        {
-            show(block[..PieceLength]);
-            AddSquares(block[..PieceLength], lanes);
-            block = block[PieceLength..];
-        }
-
-        show(block);
         return Finish(block[AddSquares(block, lanes)..], lanes);
+    }
+
+    /// <summary>Makes elements <paramref name="from"/>… of a block, or looks at them, and says what they are.</summary>
+    public delegate ReadOnlySpan<float> PieceOf(int from, int count);
+
+    /// <summary>The same of a block that comes in pieces, in order, each of which is still in the cache when its squares are added.</summary>
+    public static double SquaredNorm(int length, PieceOf piece)
+    {
+        Span<double> lanes = stackalloc double[Lanes];
+        lanes.Clear();
+        int from = 0;
+        for (; length - from > PieceLength; from += PieceLength) AddSquares(piece(from, PieceLength), lanes);
+        var last = piece(from, length - from);
+        return Finish(last[AddSquares(last, lanes)..], lanes);
     }
 
     // Of as many whole vectors as there are; returns how many elements that was.

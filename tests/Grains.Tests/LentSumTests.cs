@@ -48,6 +48,44 @@ public sealed class LentSumTests : IDisposable
         foreach (var sum in sums) sum?.AssertUnchanged();
     }
 
+    [Theory]
+    [InlineData(new[] { 0, 1 }, new[] { true, false })]
+    [InlineData(new[] { 1, 0 }, new[] { true, false })]
+    [InlineData(new[] { 0, 1 }, new[] { true, true })]
+    public async Task One_that_may_be_kept_waits_where_it_lies(int[] order, bool[] isLent)
+    {
+        var (state, copied) = (await StateAsync(shards: 2), await StateAsync(shards: 2));
+        var sums = order.Select((shard, i) => isLent[i] ? new Lent(Own((ulong)shard), LoanRights.Keep) : null).ToArray();
+        for (int i = 0; i < 2; i++)
+        {
+            int made = BlockBuffers.IdleCount;
+            Assert.True(await state.ContributeAsync(1, new TreeNode(0, order[i]), Totals(order[i]), 0, sums[i]?.Vector ?? Gradient((ulong)order[i])));
+            if (i == 0) Assert.Equal((0, made), (sums[0]!.TimesGivenBack, BlockBuffers.IdleCount));
+            Assert.True(await copied.ContributeAsync(1, new TreeNode(0, i), Totals(i), 0, Gradient((ulong)i)));
+        }
+
+        foreach (var sum in sums) Assert.Equal(1, sum?.TimesGivenBack ?? 1);
+        await EndStepAsync(state, copied, new Mirror(LengthOf(state)), () => { });
+        foreach (var sum in sums) sum?.AssertUnchanged();
+    }
+
+    [Fact]
+    public async Task One_that_may_be_cleared_is_when_it_has_been_applied_and_not_when_the_step_is_left_out()
+    {
+        var (state, copied) = (await StateAsync(shards: 1), await StateAsync(shards: 1));
+        var (sum, skipped) = (new Lent(Own(seed: 1), LoanRights.Clear), new Lent(Own(seed: 2), LoanRights.Clear));
+        Assert.True(await state.ContributeAsync(1, new TreeNode(0, 0), Totals(0), 0, sum.Vector));
+        Assert.True(await copied.ContributeAsync(1, new TreeNode(0, 0), Totals(0), 0, Gradient(seed: 1)));
+        await EndStepAsync(state, copied, new Mirror(LengthOf(state)), sum.AssertUnchanged);
+        sum.AssertZero(LengthOf(state));
+        Assert.True(await state.ContributeAsync(2, new TreeNode(0, 0), Totals(0), 0, skipped.Vector));
+        await state.ReduceAsync();
+        var request = Request(2);
+        await state.ApplyAsync(request with { Record = request.Record with { Skipped = true } });
+        Assert.Equal((1, false), (skipped.TimesGivenBack, skipped.IsCleared));
+        skipped.AssertUnchanged();
+    }
+
     [Fact]
     public async Task One_that_is_refused_is_given_back()
     {
@@ -127,16 +165,24 @@ public sealed class LentSumTests : IDisposable
         private readonly float[] _before;
         private int _timesGivenBack;
 
-        public unsafe Lent(NativeVector owner)
+        public unsafe Lent(NativeVector owner, LoanRights rights = LoanRights.None)
         {
             (_owner, _before) = (owner, owner.Values.ToArray());
             using var pinned = owner.Pin();
-            Vector = NativeVector.Lent((nint)pinned.Pointer, owner.Length, () => Interlocked.Increment(ref _timesGivenBack));
+            Vector = NativeVector.Lent((nint)pinned.Pointer, owner.Length, isCleared =>
+            {
+                IsCleared |= isCleared;
+                Interlocked.Increment(ref _timesGivenBack);
+            }, rights);
         }
 
         public NativeVector Vector { get; }
 
+        public bool IsCleared { get; private set; }
+
         public int TimesGivenBack => Volatile.Read(ref _timesGivenBack);
+
+        public void AssertZero(int length) => Assert.True(IsCleared && !_owner.Values[..length].ContainsAnyExcept(0f), "what was to be cleared is not");
 
         public void AssertUnchanged() => Assert.True(_owner.Values.SequenceEqual(_before), "what was lent has been changed");
     }

@@ -25,11 +25,12 @@ public sealed unsafe class NativeVector : MemoryManager<float>
 
     private NativeVector(SafeHandle memory, int length) => (_memory, Length) = (memory, length);
 
-    /// <summary>Somebody else's values, to be read and not written, until they are given back.</summary>
+    /// <summary>Somebody else's values, until they are given back.</summary>
     /// <param name="start">Where they begin, in memory that does not move.</param>
     /// <param name="length">How many there are.</param>
-    /// <param name="giveBack">Called once, on any thread, when they are freed, or when nobody holds them any more.</param>
-    public static NativeVector Lent(nint start, int length, Action giveBack) => new(new Loan(start, giveBack), length);
+    /// <param name="giveBack">Called once, on any thread, when they are freed, or when nobody holds them any more: whether they are all 0 now.</param>
+    /// <param name="rights">What may be done with them beside reading them.</param>
+    public static NativeVector Lent(nint start, int length, Action<bool> giveBack, LoanRights rights = LoanRights.None) => new(new Loan(start, giveBack, rights), length);
 
     /// <summary>What all of this process take that have not been freed.</summary>
     public static long LiveBytes => Interlocked.Read(ref s_liveBytes);
@@ -37,8 +38,17 @@ public sealed unsafe class NativeVector : MemoryManager<float>
     /// <summary>How many values it has.</summary>
     public int Length { get; }
 
-    /// <summary>Whether the values are somebody else's, and not to be changed.</summary>
+    /// <summary>Whether the values are somebody else's, and not to be changed but as <see cref="Allows"/> says.</summary>
     public bool IsLent => _memory is Loan;
+
+    /// <summary>Whether whoever holds the values may do so: with one's own everything.</summary>
+    public bool Allows(LoanRights right) => _memory is not Loan loan || loan.Rights.HasFlag(right);
+
+    /// <summary>Says that all values are 0 now; their owner learns it when they are given back.</summary>
+    public void MarkCleared()
+    {
+        if (_memory is Loan loan) loan.IsCleared = true;
+    }
 
     /// <summary>The values.</summary>
     /// <exception cref="ObjectDisposedException">It has been freed.</exception>
@@ -80,19 +90,23 @@ public sealed unsafe class NativeVector : MemoryManager<float>
 
     private sealed class Loan : SafeHandle
     {
-        private readonly Action _giveBack;
+        private readonly Action<bool> _giveBack;
 
-        public Loan(nint start, Action giveBack) : base(0, ownsHandle: true)
+        public Loan(nint start, Action<bool> giveBack, LoanRights rights) : base(0, ownsHandle: true)
         {
-            _giveBack = giveBack;
+            (_giveBack, Rights) = (giveBack, rights);
             SetHandle(start);
         }
+
+        public LoanRights Rights { get; }
+
+        public bool IsCleared { get; set; }
 
         public override bool IsInvalid => handle == 0;
 
         protected override bool ReleaseHandle()
         {
-            _giveBack();
+            _giveBack(IsCleared);
             return true;
         }
     }

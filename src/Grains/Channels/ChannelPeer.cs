@@ -91,7 +91,7 @@ internal sealed class ChannelPeer : IDisposable
         var block = Block.Rent(request.Block, reply.Length);
         try
         {
-            if (socket.TryReceiveValues(block.Values)) return block;
+            if (socket.TryReceiveValues(block.Values, out _)) return block;
             throw new ChannelBrokenException($"Block {request.Block} of run {request.RunId} arrived with another checksum than it was sent with.");
         }
         catch

@@ -19,21 +19,20 @@ public sealed class ChannelPeers(
     private static readonly TimeSpan AskPause = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<SiloAddress, Lazy<Way>> _ways = new();
+    private readonly ConcurrentDictionary<SiloAddress, bool> _warnedOf = new();
 
     private sealed class Way
     {
         public required Task<ChannelPeer?> Peer { get; init; }
 
         public required long Asked { get; init; }
-
-        public bool IsWarnedOf { get; set; }
     }
 
     /// <summary>The way to a silo; null when blocks have to go as grain calls.</summary>
     internal async ValueTask<ChannelPeer?> FindAsync(string silo)
     {
         if (!settings.IsOn || silo == self.Name || AddressOf(silo) is not { } address) return null;
-        var known = _ways.GetOrAdd(address, _ => new Lazy<Way>(() => Open(silo)));
+        var known = _ways.GetOrAdd(address, _ => new Lazy<Way>(() => Open(address, silo)));
         var way = known.Value;
         var peer = await way.Peer;
         if (peer is null)
@@ -43,12 +42,7 @@ public sealed class ChannelPeers(
         }
 
         if (peer.IsOpen) return peer;
-        if (!way.IsWarnedOf && peer.Objection is { } objection)
-        {
-            way.IsWarnedOf = true;
-            log.ChannelNotUsed(silo, objection);
-        }
-
+        if (peer.Objection is { } objection) Warn(address, silo, objection);
         return null;
     }
 
@@ -65,10 +59,16 @@ public sealed class ChannelPeers(
         return null;
     }
 
-    private Way Open(string silo) => new() { Peer = OpenAsync(silo), Asked = time.GetTimestamp() };
+    // It is asked again and again, and said once: a silo of an earlier version stays one.
+    private void Warn(SiloAddress address, string silo, string objection)
+    {
+        if (_warnedOf.TryAdd(address, true)) log.ChannelNotUsed(silo, objection);
+    }
+
+    private Way Open(SiloAddress address, string silo) => new() { Peer = OpenAsync(address, silo), Asked = time.GetTimestamp() };
 
 #pragma warning disable CA1031 // A silo of an earlier version has no such method; whatever else it is, grain calls find out.
-    private async Task<ChannelPeer?> OpenAsync(string silo)
+    private async Task<ChannelPeer?> OpenAsync(SiloAddress address, string silo)
     {
         try
         {
@@ -79,7 +79,7 @@ public sealed class ChannelPeers(
         }
         catch (Exception exception)
         {
-            log.ChannelNotUsed(silo, exception.Message);
+            Warn(address, silo, exception.Message);
             return null;
         }
     }
@@ -87,6 +87,7 @@ public sealed class ChannelPeers(
 
     private void Close(SiloAddress address)
     {
+        _warnedOf.TryRemove(address, out _);
         if (_ways.TryRemove(address, out var way)) _ = CloseAsync(way.Value);
     }
 

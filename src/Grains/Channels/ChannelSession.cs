@@ -30,9 +30,10 @@ internal sealed class ChannelSession(ChannelSocket socket, PartitionDoor door, T
     {
         var buffer = BlockBuffers.Rent(request.Length);
         bool isWhole;
+        ulong checksum;
         try
         {
-            isWhole = socket.TryReceiveValues(buffer.Values[..request.Length]);
+            isWhole = socket.TryReceiveValues(buffer.Values[..request.Length], out checksum);
         }
         catch
         {
@@ -47,7 +48,7 @@ internal sealed class ChannelSession(ChannelSocket socket, PartitionDoor door, T
             return;
         }
 
-        Answered(() => door.Push(request.Fence, request.Partition, request.Node, Totals(shards, buffer), request.Block, request.Length, buffer), () => Answer(ChannelAnswer.Done, ""));
+        Answered(() => door.Push(request.Fence, request.Partition, request.Node, Totals(shards, buffer), request.Block, request.Length, buffer, checksum), () => Answer(ChannelAnswer.Done, ""));
     }
 
     private ImmutableArray<ShardTotals> Totals(byte[] bytes, NativeVector buffer)

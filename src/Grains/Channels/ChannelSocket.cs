@@ -69,8 +69,8 @@ internal sealed class ChannelSocket : IDisposable
         Send(checksum);
     }
 
-    /// <summary>Receives values into place; false when they are not those that were sent.</summary>
-    public bool TryReceiveValues(Span<float> values)
+    /// <summary>Receives values into place, and says their XXH3-64; false when they are not those that were sent.</summary>
+    public bool TryReceiveValues(Span<float> values, out ulong checksum)
     {
         var hash = new XxHash3();
         var bytes = MemoryMarshal.AsBytes(values);
@@ -82,9 +82,10 @@ internal sealed class ChannelSocket : IDisposable
             bytes = bytes[piece.Length..];
         }
 
-        Span<byte> checksum = stackalloc byte[sizeof(ulong)];
-        Receive(checksum);
-        return BinaryPrimitives.ReadUInt64LittleEndian(checksum) == hash.GetCurrentHashAsUInt64();
+        Span<byte> sent = stackalloc byte[sizeof(ulong)];
+        Receive(sent);
+        checksum = hash.GetCurrentHashAsUInt64();
+        return BinaryPrimitives.ReadUInt64LittleEndian(sent) == checksum;
     }
 
     /// <summary>Says that nothing more comes from here.</summary>

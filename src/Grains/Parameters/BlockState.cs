@@ -26,7 +26,7 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
 
     // Taken inside the gate, never around it.
     private readonly Lock _sums = new();
-    private readonly ReductionAccumulator<NativeVector> _accumulator = new(tree, (left, right) => Sum(left, right, length), BlockBuffers.Return);
+    private readonly BlockSums _arrived = new(tree, length);
 
     private readonly List<(TreeNode Node, ulong Checksum)> _contributions = [];
 
@@ -88,13 +88,17 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
     });
 
     /// <summary>
-    /// Takes a contribution to <paramref name="step"/>; takes the buffer over. One that is lent is read where it lies when it is the whole sum
-    /// or can be added at once, and copied when it has to wait: its owner needs it for the next. False, and nothing is changed, when the
-    /// block is not at that step.
+    /// Takes a contribution to <paramref name="step"/>; takes the buffer over. One that is lent is read where it lies when it is the whole sum,
+    /// can be added at once or may be kept, and else copied when it has to wait: its owner needs it for the next. False, and nothing is
+    /// changed, when the block is not at that step.
     /// </summary>
+    /// <param name="step">To which step.</param>
+    /// <param name="node">What it is the sum over.</param>
+    /// <param name="buffer">Its values.</param>
+    /// <param name="checksum">XXH3-64 of the values, where whoever brought them has taken it.</param>
     /// <exception cref="HolderFullException">It would have to wait for others, and there is no memory for that; nothing is changed.</exception>
     /// <exception cref="StaleMessageException">The run's tree has no such node.</exception>
-    public bool Contribute(long step, TreeNode node, NativeVector buffer) => _values.Read(() =>
+    public bool Contribute(long step, TreeNode node, NativeVector buffer, ulong? checksum = null) => _values.Read(() =>
     {
         lock (_sums)
         {
@@ -113,14 +117,13 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
             if (!MayWait(node))
             {
                 BlockBuffers.Return(buffer);
-                throw new HolderFullException($"Block {index} has no memory left for sums that wait for others; {_accumulator.Held.Count} do.");
+                throw new HolderFullException($"Block {index} has no memory left for sums that wait for others; {_arrived.Count} do.");
             }
 
             // So that, should the copies differ at the step's end, it can be said what differed. Of the whole sum it is the sum's own.
-            ulong checksum = node == tree.Root ? 0 : XxHash3.HashToUInt64(MemoryMarshal.AsBytes(buffer.Values[..length]));
-            if (_accumulator.Add(node, buffer)) _contributions.Add((node, checksum));
+            ulong arrived = node == tree.Root ? 0 : checksum ?? XxHash3.HashToUInt64(MemoryMarshal.AsBytes(buffer.Values[..length]));
+            if (_arrived.Add(node, buffer)) _contributions.Add((node, arrived));
             else BlockBuffers.Return(buffer);
-            if (!_accumulator.IsComplete) _accumulator.Replace(Owned);
             LeavePlaces();
             return true;
         }
@@ -129,21 +132,18 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
     /// <summary>The shards that have not contributed to the step after <see cref="_version"/>.</summary>
     public IReadOnlyList<(int First, int End)> MissingShards()
     {
-        lock (_sums) return _reduced is not null ? [] : [.. _accumulator.MissingShards];
+        lock (_sums) return _reduced is not null ? [] : [.. _arrived.MissingShards];
     }
 
     /// <summary>Closes the step's accumulation; the sum's squared norm and XXH3-64.</summary>
-    public (double SquaredNorm, ulong Checksum) Reduce()
+    public BlockNorm Reduce()
     {
         lock (_sums)
         {
-            _reduced ??= _accumulator.TakeRoot();
-            var hash = new XxHash3();
-            double squaredNorm = BlockArithmetic.SquaredNorm(_reduced.Values[..length], piece => hash.Append(MemoryMarshal.AsBytes(piece)));
-            ulong checksum = hash.GetCurrentHashAsUInt64();
+            var norm = _arrived.NormOf(_reduced ??= _arrived.TakeWhole());
             for (int i = 0; i < _contributions.Count; i++)
-                if (_contributions[i].Node == tree.Root) _contributions[i] = (tree.Root, checksum);
-            return (squaredNorm, checksum);
+                if (_contributions[i].Node == tree.Root) _contributions[i] = (tree.Root, norm.Checksum);
+            return norm;
         }
     }
 
@@ -175,7 +175,7 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
             if (_version != step - 1 || _reduced is not null) BlockBuffers.Return(buffer);
             if (_version != step - 1) throw Stale(step);
             if (_reduced is not null) return false;
-            foreach (var (_, sum) in _accumulator.Drain()) BlockBuffers.Return(sum);
+            _arrived.Clear();
             LeavePlaces();
             _reduced = buffer;
             return true;
@@ -194,10 +194,11 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
         {
             var gradient = _reduced ?? throw new StaleMessageException($"Block {index} is not reduced; step {number} cannot be applied to it.");
             if (_pinned == _version) _kept = [.. Enum.GetValues<BlockKind>().Select(CopyOf)];
-            Apply(number, step, gradient.Values[..length], mirrors);
+            Apply(number, step, gradient, mirrors);
             applied();
             _reduced = null;
             BlockBuffers.Return(gradient);
+            _arrived.Clear();
             _contributions.Clear();
             _version = number;
             return true;
@@ -211,7 +212,7 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
         {
             _version = Closed;
             ForgetPinned();
-            foreach (var (_, sum) in _accumulator.Drain()) BlockBuffers.Return(sum);
+            _arrived.Clear();
             LeavePlaces();
             if (_reduced is { } reduced) BlockBuffers.Return(reduced);
             _reduced = null;
@@ -219,8 +220,10 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
         }
     });
 
-    private void Apply(long number, AdamStep? step, ReadOnlySpan<float> gradient, IReadOnlyList<IParameterMirror> mirrors)
+    private void Apply(long number, AdamStep? step, NativeVector gradient, IReadOnlyList<IParameterMirror> mirrors)
     {
+        // Whoever accumulates into it next wants zeros: made here, they cost no pass over memory of their own.
+        bool clears = step is not null && gradient.IsLent && gradient.Allows(LoanRights.Clear);
         foreach (var mirror in mirrors) mirror.Begin(index, number);
         var parameters = Vector(BlockKind.Parameters);
         var first = Vector(BlockKind.FirstMoment);
@@ -228,39 +231,21 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
         for (int from = 0; from < length; from += BlockArithmetic.PieceLength)
         {
             int count = Math.Min(BlockArithmetic.PieceLength, length - from);
-            if (step is { } adam) FusedAdam.Apply(parameters.Slice(from, count), first.Slice(from, count), second.Slice(from, count), gradient.Slice(from, count), adam);
+            var piece = gradient.Values.Slice(from, count);
+            if (step is { } adam) FusedAdam.Apply(parameters.Slice(from, count), first.Slice(from, count), second.Slice(from, count), piece, adam);
+            if (clears) piece.Clear();
             foreach (var mirror in mirrors) mirror.Write(index, from, parameters.Slice(from, count));
         }
 
+        if (clears) gradient.MarkCleared();
         foreach (var mirror in mirrors) mirror.End(index, number);
-    }
-
-    // Into whichever is ours: what is lent is not to be changed. The order of two summands makes no difference to the sum's bits.
-    private static NativeVector Sum(NativeVector left, NativeVector right, int length)
-    {
-        var sum = !left.IsLent ? left : !right.IsLent ? right : BlockBuffers.Rent(length);
-        if (sum == left) BlockArithmetic.AddInPlace(left.Values[..length], right.Values[..length]);
-        else if (sum == right) BlockArithmetic.AddInPlace(right.Values[..length], left.Values[..length]);
-        else BlockArithmetic.Add(left.Values[..length], right.Values[..length], sum.Values[..length]);
-        if (sum != left) BlockBuffers.Return(left);
-        if (sum != right) BlockBuffers.Return(right);
-        return sum;
-    }
-
-    private NativeVector Owned(NativeVector sum)
-    {
-        if (!sum.IsLent) return sum;
-        var copy = BlockBuffers.Rent(length);
-        sum.Values[..length].CopyTo(copy.Values);
-        BlockBuffers.Return(sum);
-        return copy;
     }
 
     // Of a block the first sum has its memory from the start. What the sums so far wait for is always taken: else all might wait for it.
     private bool MayWait(TreeNode node)
     {
-        if (_accumulator.Held.Count == 0 || !_accumulator.WouldWait(node)) return true;
-        if (tree.Covers(node).First == _accumulator.MissingShards.First().First) room.Take();
+        if (_arrived.Count == 0 || !_arrived.WouldWait(node)) return true;
+        if (tree.Covers(node).First == _arrived.MissingShards.First().First) room.Take();
         else if (!room.TryTake()) return false;
         _places++;
         return true;
@@ -268,7 +253,7 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
 
     private void LeavePlaces()
     {
-        int needed = Math.Max(0, _accumulator.Held.Count - 1);
+        int needed = Math.Max(0, _arrived.Count - 1);
         if (_places > needed) room.GiveBack(_places - needed);
         _places = Math.Min(_places, needed);
     }

@@ -12,10 +12,13 @@ namespace GenSlmOrleans.Grains.Parameters;
 /// </summary>
 public sealed class PartitionDoor(SiteStore sites, ClusterMetrics metrics)
 {
-    /// <summary>Contributes a block of the sum over a tree node's shards; takes the buffer over, whatever comes of it.</summary>
+    /// <summary>
+    /// Contributes a block of the sum over a tree node's shards; takes the buffer over, whatever comes of it. <paramref name="checksum"/> is
+    /// its values' XXH3-64 where that is known.
+    /// </summary>
     /// <exception cref="StaleMessageException">The partition is not held here, has no such block, or is at another step.</exception>
     /// <exception cref="HolderFullException">There is no room for it now.</exception>
-    internal void Push(Fence fence, int partition, TreeNode node, ImmutableArray<ShardTotals> totals, int index, int length, NativeVector buffer)
+    internal void Push(Fence fence, int partition, TreeNode node, ImmutableArray<ShardTotals> totals, int index, int length, NativeVector buffer, ulong? checksum = null)
     {
         PartitionState state;
         try
@@ -31,7 +34,7 @@ public sealed class PartitionDoor(SiteStore sites, ClusterMetrics metrics)
 
         try
         {
-            if (state.Contribute(fence.Step, node, totals, index, buffer)) return;
+            if (state.Contribute(fence.Step, node, totals, index, buffer, checksum)) return;
         }
         catch (HolderFullException)
         {

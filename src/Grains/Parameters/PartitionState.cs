@@ -83,10 +83,10 @@ internal sealed class PartitionState : IDisposable
     public Task<bool> ContributeAsync(long step, TreeNode node, IReadOnlyCollection<ShardTotals> totals, int index, NativeVector buffer) =>
         _compute.RunAsync(() => Contribute(step, node, totals, index, buffer));
 
-    /// <summary>The same on the thread that asks.</summary>
-    public bool Contribute(long step, TreeNode node, IReadOnlyCollection<ShardTotals> totals, int index, NativeVector buffer)
+    /// <summary>The same on the thread that asks; <paramref name="checksum"/> where the values' XXH3-64 is known.</summary>
+    public bool Contribute(long step, TreeNode node, IReadOnlyCollection<ShardTotals> totals, int index, NativeVector buffer, ulong? checksum = null)
     {
-        if (!Find(index).Contribute(step, node, buffer)) return false;
+        if (!Find(index).Contribute(step, node, buffer, checksum)) return false;
         Keep(step, totals);
         return true;
     }

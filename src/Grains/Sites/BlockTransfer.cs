@@ -120,7 +120,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
         {
             bool isHere = silo == siloName, overChannel = await holder.HasChannelAsync();
             // Nothing may happen to a sum that is read where it lies.
-            var lent = isHere || (overChannel && !FaultPoint.IsOn) ? source.TryLend(index) : null;
+            var lent = isHere || (overChannel && !FaultPoint.IsOn) ? source.TryLend(index, isForOne: isHere && place.Holders.Length == 1) : null;
             var block = lent ?? await source.CopyAsync(index);
             try
             {

@@ -36,6 +36,15 @@ public sealed class ShardWindow : IDisposable
         }
     }
 
+    /// <summary>Whether no shard is left that somebody would have to compute.</summary>
+    public bool IsTaken
+    {
+        get
+        {
+            lock (_lock) return _next >= _end && _returned.Count == 0;
+        }
+    }
+
     /// <summary>Whether nothing more will come of it: all it kept has been pushed, or it was broken off.</summary>
     public bool IsOver { get; private set; }
 

@@ -112,7 +112,7 @@ internal sealed class SiteWork(
     private async Task PushAsync(SiteDevice device, TreeNode node, GradientBuffer sum)
     {
         var (first, end) = site.Model.Tree.Covers(node);
-        using (var source = new SumSource(device.Replica, sum, compute))
+        using (var source = new SumSource(device.Replica, sum, window.IsTaken, compute))
         {
             await FaultPoint.ReachAsync(FaultPhase.BeforePush, request.Fence.Step);
             var contribution = new Contribution(request.Fence, node, [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)]);
