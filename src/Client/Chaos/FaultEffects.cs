@@ -187,16 +187,22 @@ internal sealed class FaultEffects(ChaosCluster cluster, RunFollower run, SmallD
     private async Task<string?> HangAsync(ImmutableArray<LocalSilo> silos, Action release, CancellationToken cancellation)
     {
         long before = run.Status.Step;
+        using var longest = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        longest.CancelAfter(pace.LongestHang);
         try
         {
             await Task.Delay(pace.Hang, cancellation);
+            await run.UntilAsync(status => status.Step > before, longest.Token);
+            return null;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return $"the device of {silos[0].Name} hung for {pace.LongestHang.TotalSeconds:F0} s, and the run stayed at step {before + 1} with it";
         }
         finally
         {
             release();
         }
-
-        return run.Status.Step > before ? null : $"the device of {silos[0].Name} hung for {pace.Hang.TotalSeconds:F0} s, and the run stayed at step {before + 1} with it";
     }
 
     private void Kill(LocalSilo silo)

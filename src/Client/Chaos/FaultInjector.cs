@@ -36,7 +36,7 @@ internal sealed class FaultInjector(ChaosCluster cluster, RunFollower run, Fault
         {
             FaultKind.Flip => FaultOrder.Flip,
             FaultKind.SlowDisk => FaultOrder.Slow(SlowPiece),
-            _ => FaultOrder.Wait(pace.Hang),
+            _ => FaultOrder.Wait(pace.LongestHang),
         };
         if (fault.Kind == FaultKind.Flip) run.GoesOnAfterFailure = true;
         var arm = FaultArm.Set(cluster.FaultFolder, meant.Length == 1 ? meant[0].Process.Id : null, place, FirstStep(fault), order);

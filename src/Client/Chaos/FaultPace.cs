@@ -52,6 +52,9 @@ internal sealed record FaultPace(TimeSpan Detection, TimeSpan Step, TimeSpan Mic
         }
     }
 
+    /// <summary>A device is as patient as its micro-batches are long, and on a machine that others use as well nobody knows how long that is: it hangs for so long at most.</summary>
+    public TimeSpan LongestHang => 4 * Hang;
+
     /// <summary>What a fault costs a run, about.</summary>
     public TimeSpan Cost(FaultKind kind) => (2 * Slowdown * Step) + kind switch
     {
