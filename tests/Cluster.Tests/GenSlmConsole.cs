@@ -7,7 +7,7 @@ namespace GenSlmOrleans.Cluster.Tests;
 /// <summary>The console as a user runs it: a process, with silo processes of its own.</summary>
 internal sealed class GenSlmConsole : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(8);
 
     private readonly Process _process;
     private readonly StringBuilder _errors = new();
