@@ -4,7 +4,7 @@ using GenSlmOrleans.Testing;
 namespace GenSlmOrleans.Cluster.Tests;
 
 /// <summary>A disk has damaged what a run would go on from.</summary>
-public sealed class DamagedCheckpointTests
+public sealed class DamagedCheckpointTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     private static readonly string[] Settings =
     [
@@ -19,7 +19,7 @@ public sealed class DamagedCheckpointTests
     public async Task The_newest_whole_checkpoint_is_gone_on_from_and_the_damaged_one_is_named_and_kept(string damage, string sentence)
     {
         using var folder = new TemporaryFolder();
-        var expected = await GenSlmConsole.TrainAsync([.. Settings, "--max-steps", "8", "--output", folder.File("whole")]);
+        var expected = await undisturbed.TrainAsync([.. Settings, "--max-steps", "8"]);
         await GenSlmConsole.TrainAsync([.. Settings, "--max-steps", "6", "--output", folder.File("run")]);
         var (step, last) = Checkpoints(folder.File("run/checkpoints")).Last();
         Assert.Equal(6, step);
@@ -32,8 +32,8 @@ public sealed class DamagedCheckpointTests
         Assert.Contains("going on after step 4", resumed.Errors);
         foreach (var field in (string[])["weightsSha256", "ledgerHead", "bestValLoss", "steps", "tokens"])
             Assert.Equal(expected.GetProperty(field).GetRawText(), resumed.Json.GetProperty(field).GetRawText());
-        Assert.Equal(Checkpoints(folder.File("whole/checkpoints")).Select(Name), Checkpoints(folder.File("run/checkpoints")).Select(Name));
-        Assert.Equal(File.ReadLines(folder.File("whole/metrics.jsonl")).Count(), File.ReadLines(folder.File("run/metrics.jsonl")).Count());
+        Assert.Equal(Checkpoints(Path.Combine(undisturbed.Output, "checkpoints")).Select(Name), Checkpoints(folder.File("run/checkpoints")).Select(Name));
+        Assert.Equal(File.ReadLines(Path.Combine(undisturbed.Output, "metrics.jsonl")).Count(), File.ReadLines(folder.File("run/metrics.jsonl")).Count());
         Assert.Equal([Path.GetFileName(last)], Directory.GetDirectories(folder.File("run/damaged")).Select(path => Path.GetFileName(path)));
         Assert.Equal(0, (await GenSlmConsole.RunAsync("verify", folder.File("run"))).ExitCode);
     }

@@ -4,7 +4,7 @@ using GenSlmOrleans.Testing;
 namespace GenSlmOrleans.Cluster.Tests;
 
 /// <summary>Runs that are stopped, killed and resumed end in the bits of one that was left alone.</summary>
-public sealed class InterruptionTests
+public sealed class InterruptionTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     private static readonly string[] Settings =
         [GenSlmConsole.Sample, "--max-steps", "7", "--shards", "3", "--learning-rate", "3e-3", "--accumulation-steps", "6", "--val-every", "3", "--schedule", "cosine", "--warmup-steps", "2", "--threads", "1"];
@@ -13,7 +13,7 @@ public sealed class InterruptionTests
     public async Task Any_number_of_silos_gives_the_same_bits()
     {
         using var folder = new TemporaryFolder();
-        var one = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("one")]);
+        var one = await undisturbed.TrainAsync(Settings);
         foreach (var silos in (string[])["2", "3", "5"])
             Assert.Equal(Hash(one), Hash(await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File(silos), "--silos", silos])));
     }
@@ -25,7 +25,7 @@ public sealed class InterruptionTests
     public async Task A_run_interrupted_after_any_step_resumes_to_the_same_bits(int step)
     {
         using var folder = new TemporaryFolder();
-        var expected = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("whole")]);
+        var expected = await undisturbed.TrainAsync(Settings);
         using var console = GenSlmConsole.StartInGroup(["train", .. Settings, "--output", folder.File("run"), "--json"]);
         await console.LineAsync($"step {step}/7");
         console.PressControlC();
@@ -44,7 +44,7 @@ public sealed class InterruptionTests
     public async Task A_console_killed_at_once_leaves_no_silo_and_the_run_resumes_to_the_same_bits()
     {
         using var folder = new TemporaryFolder();
-        var expected = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("whole")]);
+        var expected = await undisturbed.TrainAsync(Settings);
         using var console = GenSlmConsole.Start(["train", .. Settings, "--output", folder.File("run"), "--silos", "2"]);
         await console.LineAsync("step 5/7");
         var silos = console.Silos();
@@ -63,7 +63,7 @@ public sealed class InterruptionTests
     public async Task A_run_killed_before_its_first_checkpoint_begins_again_and_a_finished_one_is_only_reported()
     {
         using var folder = new TemporaryFolder();
-        var expected = await GenSlmConsole.TrainAsync([.. Settings, "--output", folder.File("whole")]);
+        var expected = await undisturbed.TrainAsync(Settings);
         using var console = GenSlmConsole.Start(["train", .. Settings, "--output", folder.File("run")]);
         await console.LineAsync("step 1/7");
         console.Signal("KILL");
@@ -120,13 +120,13 @@ public sealed class InterruptionTests
         await AssertGoneAsync(console.Silos());
     }
 
-    private static void AssertSameRun(JsonElement expected, JsonElement found, TemporaryFolder folder)
+    private void AssertSameRun(JsonElement expected, JsonElement found, TemporaryFolder folder)
     {
         Assert.Equal(Hash(expected), Hash(found));
         Assert.Equal(expected.GetProperty("bestValLoss").GetDouble(), found.GetProperty("bestValLoss").GetDouble());
         Assert.Equal(expected.GetProperty("tokens").GetInt64(), found.GetProperty("tokens").GetInt64());
-        Assert.Equal(WithoutSeconds(folder.File("whole")), WithoutSeconds(folder.File("run")));
-        Assert.Equal(File.ReadAllBytes(folder.File("whole/best_model_state_dict.pth")), File.ReadAllBytes(folder.File("run/best_model_state_dict.pth")));
+        Assert.Equal(WithoutSeconds(undisturbed.Output), WithoutSeconds(folder.File("run")));
+        Assert.Equal(File.ReadAllBytes(Path.Combine(undisturbed.Output, "best_model_state_dict.pth")), File.ReadAllBytes(folder.File("run/best_model_state_dict.pth")));
     }
 
     private static string[] WithoutSeconds(string output) =>

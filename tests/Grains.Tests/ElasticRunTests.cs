@@ -161,14 +161,14 @@ public sealed class ElasticRunTests
         return (await cluster.RunAsync("undisturbed", Spec(cluster), FiveBlocks)).WeightsSha256;
     }
 
-    // 16 steps of five shards each.
+    // 12 steps of five shards each.
     private static RunSpec Spec(TestCluster cluster) => new()
     {
         Data = cluster.Fasta(50, 30),
         Shards = 5,
         AccumulationSteps = 2,
         LearningRate = 1e-3,
-        Epochs = 8,
+        Epochs = 6,
         GradientClip = 0.5,
     };
 }
