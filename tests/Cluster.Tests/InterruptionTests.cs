@@ -7,7 +7,7 @@ namespace GenSlmOrleans.Cluster.Tests;
 public sealed class InterruptionTests(UndisturbedRun undisturbed) : IClassFixture<UndisturbedRun>
 {
     private static readonly string[] Settings =
-        [GenSlmConsole.Sample, "--max-steps", "7", "--shards", "3", "--learning-rate", "3e-3", "--accumulation-steps", "6", "--val-every", "3", "--schedule", "cosine", "--warmup-steps", "2", "--threads", "1"];
+        [GenSlmConsole.Sample, "--max-steps", "7", "--shards", "3", "--learning-rate", "3e-3", "--accumulation-steps", "3", "--val-every", "3", "--schedule", "cosine", "--warmup-steps", "2", "--threads", "1"];
 
     [Fact]
     public async Task Any_number_of_silos_gives_the_same_bits()
