@@ -28,7 +28,7 @@ public sealed class GatewayPulseTests
         public Task BeatAsync()
         {
             Asked.TrySetResult();
-// The call must fail in the very moment in which the connection is being closed.
+            // The call must fail in the very moment in which the connection is being closed.
             Closing.Wait();
             throw new ConnectionFailedException("Unable to connect to S127.0.0.1:1:0");
         }
