@@ -28,7 +28,7 @@ internal static class FaultSchedule
 
     private static readonly ImmutableArray<FaultRole> Roles = [FaultRole.Driver, FaultRole.Holder, FaultRole.Standby, FaultRole.Worker, FaultRole.Silo];
 
-    // A run that goes back comes by a restoration, and none knows beforehand whether it will: that is for faults that are named.
+    // Only a run that begins from weights, is resumed or goes back comes by a restoration: that is for faults that are named.
     private static readonly ImmutableArray<FaultPhase> Phases = [.. Enum.GetValues<FaultPhase>().Where(phase => phase != FaultPhase.Restore)];
 
     /// <summary>The faults of run <paramref name="run"/>.</summary>

@@ -49,7 +49,7 @@ public sealed class ChannelPeers(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await foreach (var snapshot in membership.MembershipUpdates.WithCancellation(stoppingToken))
-            foreach (var address in _ways.Keys.Where(address => snapshot.GetSiloStatus(address) != SiloStatus.Active)) Close(address);
+            foreach (var address in _ways.Keys.Union(_warnedOf.Keys).Where(address => snapshot.GetSiloStatus(address) != SiloStatus.Active)) Close(address);
     }
 
     private SiloAddress? AddressOf(string silo)
