@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 namespace GenSlmOrleans.Cluster.Tests;
 
 /// <summary>What holds for the tiny model holds at the size that users have.</summary>
+[Trait("machine", "alone")] // It watches how late the pool is.
 public sealed partial class RealSizeTests
 {
     private static readonly string[] Settings =
