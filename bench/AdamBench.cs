@@ -14,7 +14,7 @@ internal static class AdamBench
     // A copy reads and writes each of its bytes.
     private const int CopySizeBytes = AdamSizeBytes / 2;
 
-    public static void Run(Options options)
+    public static void Run(Options options, Results results)
     {
         int blockCount = options.Number("blocks", 64), rounds = options.Number("rounds", 11);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Number("threads", 2) };
@@ -34,7 +34,8 @@ internal static class AdamBench
         Report("Adam", Measurement.Median(adam));
         Report("copy", Measurement.Median(copy));
         double ratio = Measurement.Median(adam.Zip(copy, (adamSeconds, copySeconds) => copySeconds / adamSeconds));
-        Console.WriteLine($"ratio {ratio:F2}: Adam's speed over the copy's, median of {rounds} rounds, {parallel.MaxDegreeOfParallelism} threads, {blockCount} blocks of {ParameterLayout.BlockLength} parameters");
+        double copySpeed = parameters * AdamSizeBytes / Measurement.Median(copy) / 1e9;
+        results.Add(new BenchResult("adam", $"{parameters / 1e6:F0} M parameters, median of {rounds} rounds, {parallel.MaxDegreeOfParallelism} threads", ratio * copySpeed, copySpeed, "GB/s", "a copy of as many bytes", Bar.AtLeast(0.8)));
 
         void Report(string name, double seconds) =>
             Console.WriteLine($"{name}  {parameters / seconds / 1e6,8:F0} million parameters/s  {parameters * AdamSizeBytes / seconds / 1e9,6:F1} GB/s");

@@ -18,7 +18,7 @@ internal static class BarePath
     {
         var config = workload.Model;
         var records = new SamplingOrder(DataSplit.Create(store.RecordCount, 0, Workload.Seed).Training, shardCount: 1, Workload.Seed, shuffle: false).Epoch(shard: 0, epoch: 0);
-        var windows = new WindowPlan([records.Length], Workload.BatchSize, Workload.AccumulationSteps);
+        var windows = new WindowPlan([records.Length], Workload.BatchSize, workload.AccumulationSteps);
         using var replica = new Replica(config, "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
         float[] parameters = new float[replica.ParameterCount], first = new float[parameters.Length], second = new float[parameters.Length], gradient = new float[parameters.Length];
         ParameterInitialization.Fill(config, Workload.Seed, 0, parameters);

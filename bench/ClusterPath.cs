@@ -24,7 +24,7 @@ internal static class ClusterPath
         "--val-fraction", "0",
         "--shuffle", "false",
         "--batch-size", Text(Workload.BatchSize),
-        "--accumulation-steps", Text(Workload.AccumulationSteps),
+        "--accumulation-steps", Text(workload.AccumulationSteps),
         "--threads", Text(workload.Threads),
         "--output", output,
         "--json",

@@ -24,8 +24,7 @@ internal static class ControlBench
     {
         int rounds = options.Number("rounds", 5), steps = options.Number("steps", 20), sites = options.Number("sites", 64);
         var name = options.Text("model") ?? "genslm_250M_patric";
-        var config = ModelPresets.Find(name)
-            ?? throw new UsageException($"There is no model '{name}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
+        var config = Measurement.Preset(name);
         var measured = ShardCounts.ToDictionary(shards => shards, _ => new List<double>());
         for (int round = -1; round < rounds; round++)
         {

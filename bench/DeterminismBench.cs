@@ -20,8 +20,7 @@ internal static class DeterminismBench
         int rounds = options.Number("rounds", 5), deviceCount = options.Number("devices", 2), shardCount = options.Number("shards", 6);
         if (shardCount < deviceCount) throw new UsageException($"--shards is {shardCount}; expected at least one for each of {deviceCount} devices.");
         var name = options.Text("model") ?? "genslm_25M_patric";
-        var config = ModelPresets.Find(name)
-            ?? throw new UsageException($"There is no model '{name}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
+        var config = Measurement.Preset(name);
         var fasta = options.Text("fasta") ?? Measurement.DefaultFasta();
         if (!File.Exists(fasta)) throw new UsageException($"{fasta} does not exist; expected a FASTA file.");
         var spec = new RunSpec

@@ -1,5 +1,4 @@
 using System.Globalization;
-using GenSlmOrleans.Formats;
 
 namespace GenSlmOrleans.Bench;
 
@@ -40,7 +39,7 @@ internal sealed record ElasticWorkload(string Fasta, string Model, int Threads, 
     public void Check()
     {
         if (!File.Exists(Fasta)) throw new UsageException($"{Fasta} does not exist; expected a FASTA file.");
-        if (ModelPresets.Find(Model) is null) throw new UsageException($"There is no model '{Model}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
+        _ = Measurement.Preset(Model);
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

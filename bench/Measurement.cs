@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using GenSlmOrleans.Formats;
 
 namespace GenSlmOrleans.Bench;
 
@@ -22,6 +23,10 @@ internal static class Measurement
         double[] sorted = [.. values.Order()];
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
+
+    /// <summary>The architecture of a preset.</summary>
+    public static HuggingFaceConfig Preset(string name) => ModelPresets.Find(name)
+        ?? throw new UsageException($"There is no model '{name}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
 
     /// <summary>A path of the checkout that this program was built in.</summary>
     public static string InCheckout(string path)

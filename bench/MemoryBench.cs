@@ -29,7 +29,7 @@ internal static class MemoryBench
     {
         if (!OperatingSystem.IsLinux()) throw new UsageException("The kernel's own figures are read, as Linux gives them.");
         var model = options.Text("model") ?? "genslm_25M_patric";
-        var config = ModelPresets.Find(model) ?? throw new UsageException($"There is no model '{model}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
+        var config = Measurement.Preset(model);
         if (options.Text("micro-batches") != "none")
             foreach (var shape in MicroBatches) ReportMicroBatch(model, config, Spec(model, shape), shape.Columns);
         foreach (int silos in Enumerable.Range(1, options.Number("silos", 2))) await ReportRunAsync(model, config, silos, options);

@@ -10,24 +10,23 @@ internal readonly record struct StepTime(long Tokens, double Seconds);
 /// <param name="ModelName">One of the presets.</param>
 /// <param name="Steps">Optimizer steps of a round, the one for warming up included.</param>
 /// <param name="Threads">Threads of the replica.</param>
-internal sealed record Workload(string Fasta, string ModelName, int Steps, int Threads)
+/// <param name="AccumulationSteps">Micro-batches of a step.</param>
+internal sealed record Workload(string Fasta, string ModelName, int Steps, int Threads, int AccumulationSteps)
 {
     public const int BatchSize = 2;
-    public const int AccumulationSteps = 10;
 
     // The defaults of the console.
     public const ulong Seed = 42;
     public const double LearningRate = 1e-5;
 
     /// <summary>The preset's architecture.</summary>
-    public HuggingFaceConfig Model => ModelPresets.Find(ModelName)
-        ?? throw new UsageException($"There is no model '{ModelName}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
+    public HuggingFaceConfig Model => Measurement.Preset(ModelName);
 }
 
 /// <summary>The real console and silo beside a loop over the same batches in one process.</summary>
 internal static class OverheadBench
 {
-    public static async Task RunAsync(Options options)
+    public static async Task RunAsync(Options options, Results results)
     {
         int rounds = options.Number("rounds", 2);
         var workload = new Workload(
@@ -35,7 +34,8 @@ internal static class OverheadBench
             options.Text("model") ?? "genslm_25M_patric",
             // Libraries load and pages are touched in the first step of either.
             options.Number("steps", 2) + 1,
-            options.Number("threads", Environment.ProcessorCount));
+            options.Number("threads", Environment.ProcessorCount),
+            options.Number("accumulation-steps", 10));
         if (!File.Exists(workload.Fasta)) throw new UsageException($"{workload.Fasta} does not exist; expected a FASTA file.");
         _ = workload.Model;
         var folder = Directory.CreateTempSubdirectory("genslm-bench-").FullName;
@@ -43,7 +43,7 @@ internal static class OverheadBench
         {
             var cluster = new List<StepTime>();
             var bare = new List<StepTime>();
-            var ratios = new List<double>();
+            var (ratios, bareSpeeds) = (new List<double>(), new List<double>());
             for (int round = 1; round <= rounds; round++)
             {
                 var clusterSteps = await ClusterPath.RunAsync(workload, Path.Combine(folder, $"run{round}"));
@@ -54,13 +54,15 @@ internal static class OverheadBench
                 bare.AddRange(bareSteps[1..]);
                 double clusterSpeed = Speed(clusterSteps[1..]), bareSpeed = Speed(bareSteps[1..]);
                 ratios.Add(clusterSpeed / bareSpeed);
+                bareSpeeds.Add(bareSpeed);
                 Console.WriteLine($"round {round}  cluster {clusterSpeed,8:F1} tokens/s  bare {bareSpeed,8:F1} tokens/s  ratio {ratios[^1]:F3}");
             }
 
             // Other work on the machine only slows a step down, so the fastest steps of both are the least disturbed.
             double clusterBest = cluster.Max(Speed), bareBest = bare.Max(Speed);
             Console.WriteLine($"fastest  cluster {clusterBest,8:F1} tokens/s  bare {bareBest,8:F1} tokens/s  ratio {clusterBest / bareBest:F3}");
-            Console.WriteLine($"ratio {Measurement.Median(ratios):F3}: the cluster's speed over the bare loop's, median of {rounds} rounds of {workload.Steps - 1} steps, {workload.ModelName}, {workload.Threads} threads");
+            double ratio = Measurement.Median(ratios), beside = Measurement.Median(bareSpeeds);
+            results.Add(new BenchResult("overhead", $"{workload.ModelName}, 1 silo, {workload.Threads} threads, accumulation {workload.AccumulationSteps}, median of {rounds} rounds of {workload.Steps - 1} steps", ratio * beside, beside, "tokens/s", "a bare loop", Bar.AtLeast(0.98)));
         }
         finally
         {

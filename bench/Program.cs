@@ -1,12 +1,13 @@
 using GenSlmOrleans.Bench;
 
-const string Usage = "Expected 'bench adam', 'bench tokenize', 'bench overhead', 'bench determinism', 'bench control', 'bench elastic', 'bench path', 'bench exchange', 'bench starts', 'bench weights', 'bench memory' or 'bench fuzz', each with options as bench/README.md lists them.";
+const string Usage = "Expected 'bench all', or one of adam, path, exchange, scaling, overhead, bf16, padding, script, checkpoint, allocation, tokenize, determinism, control, elastic, starts, weights, memory and fuzz, each with options as bench/README.md lists them.";
 try
 {
+    if (await AllBenches.TryRunAsync(args.FirstOrDefault(), [.. args.Skip(1)], new Results())) return 0;
     switch (args.FirstOrDefault())
     {
-        case "adam":
-            AdamBench.Run(new Options(args.AsSpan(1), "blocks", "threads", "rounds"));
+        case "all":
+            await AllBenches.RunAsync(new Options(args.AsSpan(1), "only", "output"));
             return 0;
         case "tokenize":
             TokenizeBench.Run(new Options(args.AsSpan(1), "megabytes", "rounds"));
@@ -25,9 +26,6 @@ try
         case PeakMemory.Child when args.Length == 4:
             PeakMemory.Measure(args[1], args[2], args[3]);
             return 0;
-        case "overhead":
-            await OverheadBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "rounds", "steps", "threads"));
-            return 0;
         case "determinism":
             await DeterminismBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "rounds", "shards", "devices", "accumulation-steps", "seq-length"));
             return 0;
@@ -35,12 +33,6 @@ try
             return await ControlBench.RunAsync(new Options(args.AsSpan(1), "rounds", "steps", "sites", "model"));
         case "elastic":
             await ElasticBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "threads", "steps", "total-steps", "seq-length", "output"));
-            return 0;
-        case "path":
-            await ExchangeBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "rounds", "steps"), silos: 1);
-            return 0;
-        case "exchange":
-            await ExchangeBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "rounds", "steps"), silos: 2);
             return 0;
         case "starts":
             return await StartsBench.RunAsync(new Options(args.AsSpan(1), "only", "times", "model", "fasta"));

@@ -14,8 +14,7 @@ internal static class WeightsBench
     public static void Run(Options options)
     {
         var name = options.Text("model") ?? "genslm_250M_patric";
-        var config = ModelPresets.Find(name)
-            ?? throw new UsageException($"There is no model '{name}'; expected one of {string.Join(", ", ModelPresets.All.Select(preset => preset.Name))}.");
+        var config = Measurement.Preset(name);
         int rounds = options.Number("rounds", 5);
         var tensors = GptNeoXStateDict.Describe(config);
         var values = new float[checked((int)GptNeoXStateDict.ParameterCount(config))];

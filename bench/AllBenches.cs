@@ -1,0 +1,67 @@
+namespace GenSlmOrleans.Bench;
+
+/// <summary>All benches that have a bar, one after the other, into one table.</summary>
+internal static class AllBenches
+{
+    /// <summary>Benches by name, in the order in which they run, with the options each is run with for the table.</summary>
+    private static readonly (string Name, string[] Options)[] s_benches =
+    [
+        ("adam", []),
+        ("path", ["--rounds", "5"]),
+        ("path", ["--rounds", "5", "--model", "genslm_250M_patric"]),
+        ("exchange", ["--rounds", "5"]),
+        ("exchange", ["--rounds", "5", "--model", "genslm_250M_patric"]),
+        ("scaling", []),
+        ("overhead", ["--rounds", "5"]),
+        ("overhead", ["--rounds", "5", "--model", "genslm_250M_patric", "--accumulation-steps", "2"]),
+        ("bf16", []),
+        ("padding", []),
+        ("script", []),
+        ("checkpoint", []),
+        ("allocation", []),
+        ("allocation", ["--model", "genslm_250M_patric", "--steps", "20"]),
+    ];
+
+    /// <summary>Runs one that has a bar; false when it is none.</summary>
+    public static async Task<bool> TryRunAsync(string? name, string[] arguments, Results results)
+    {
+        Task? run = name switch
+        {
+            "adam" => RunAdam(),
+            "path" => ExchangeBench.RunAsync(With("fasta", "model", "rounds", "steps"), silos: 1, results),
+            "exchange" => ExchangeBench.RunAsync(With("fasta", "model", "rounds", "steps"), silos: 2, results),
+            "scaling" => ScalingBench.RunScalingAsync(With("fasta", "model", "rounds", "steps", "seq-length"), results),
+            "script" => ScalingBench.RunScriptAsync(With("fasta", "model", "rounds", "steps"), results),
+            "overhead" => OverheadBench.RunAsync(With("fasta", "model", "rounds", "steps", "threads", "accumulation-steps"), results),
+            "bf16" => SettingBench.Bf16.RunAsync(With("fasta", "model", "rounds", "steps"), results),
+            "padding" => SettingBench.Padding.RunAsync(With("fasta", "model", "rounds", "steps"), results),
+            "checkpoint" => CheckpointBench.RunAsync(With("fasta", "model", "steps", "checkpoints"), results),
+            "allocation" => AllocationBench.RunAsync(With("fasta", "model", "steps", "silos"), results),
+            _ => null,
+        };
+        if (run is null) return false;
+        await run;
+        return true;
+
+        Options With(params string[] names) => new(arguments, names);
+
+        Task RunAdam()
+        {
+            AdamBench.Run(With("blocks", "threads", "rounds"), results);
+            return Task.CompletedTask;
+        }
+    }
+
+    /// <summary>Runs all and writes the table.</summary>
+    /// <param name="options"><c>--only NAME</c>: just the benches of that name; <c>--output FOLDER</c>: where the table goes.</param>
+    public static async Task RunAsync(Options options)
+    {
+        var only = options.Text("only");
+        if (only is not null && !s_benches.Any(bench => bench.Name == only))
+            throw new UsageException($"--only is '{only}'; expected one of {string.Join(", ", s_benches.Select(bench => bench.Name).Distinct())}.");
+        var results = new Results();
+        foreach (var (name, arguments) in s_benches)
+            if (only is null || only == name) await TryRunAsync(name, arguments, results);
+        results.Write(options.Text("output") ?? Measurement.InCheckout("bench/results"));
+    }
+}

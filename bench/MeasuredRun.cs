@@ -1,0 +1,70 @@
+using System.Globalization;
+using GenSlmOrleans.Abstractions;
+
+namespace GenSlmOrleans.Bench;
+
+/// <summary>A training in a cluster of its own that the console starts and ends. Its first steps, in which libraries load, pages are touched and methods are compiled, do not count.</summary>
+/// <param name="All">All lines of its steps and validations, in order.</param>
+/// <param name="Steps">The steps that count.</param>
+/// <param name="Before">What the silos had counted when the first of them began.</param>
+/// <param name="After">The same after the last.</param>
+internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<MetricLine> Steps, SiloFigures Before, SiloFigures After)
+{
+    public double Seconds => Steps.Sum(step => step.Seconds!.Value);
+
+    /// <summary>Real tokens per second.</summary>
+    public double Speed => Steps.Sum(step => step.Tokens!.Value) / Seconds;
+
+    // The console's class that finds a cluster looks in one folder for as long as the process lives.
+    private static readonly string s_folder = Path.Combine(Path.GetTempPath(), $"genslm-bench-{Guid.NewGuid():N}");
+
+    /// <summary>Trains and measures; leaves nothing behind.</summary>
+    /// <param name="silos">How many silos of one device each.</param>
+    /// <param name="warmUpSteps">The steps that do not count.</param>
+    /// <param name="steps">All steps.</param>
+    /// <param name="cancellation">Ends the cluster.</param>
+    /// <param name="submission">What is trained, and the settings away from their defaults.</param>
+    public static async Task<MeasuredRun> TakeAsync(int silos, int warmUpSteps, int steps, CancellationToken cancellation, params string[] submission)
+    {
+        var output = Path.Combine(s_folder, "run");
+        try
+        {
+            await using var cluster = new ConsoleCluster(Path.Combine(s_folder, "cache"));
+            await GenSlmConsole.RunAsync(cancellation, "up", "--silos", Text(silos), "--devices", "cpu");
+            await GenSlmConsole.RunAsync(cancellation, ["submit", .. submission, "--max-steps", Text(steps), "--output", output, "--detach"]);
+            // Figures are read at a step's end; by then more steps may have ended than were waited for.
+            await TakenAsync(output, warmUpSteps, cancellation);
+            var before = await SiloFigures.ReadAsync(cancellation);
+            int counted = StepsOf(Lines(output)).Count;
+            await TakenAsync(output, steps, cancellation);
+            var after = await SiloFigures.ReadAsync(cancellation);
+            var lines = Lines(output);
+            return new MeasuredRun(lines, [.. StepsOf(lines).Skip(counted)], before, after);
+        }
+        finally
+        {
+            if (Directory.Exists(s_folder)) Directory.Delete(s_folder, recursive: true);
+        }
+    }
+
+    /// <summary>A number as an option's value.</summary>
+    public static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static async Task TakenAsync(string output, int steps, CancellationToken cancellation)
+    {
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        while (StepsOf(Lines(output)).Count < steps) await pace.WaitForNextTickAsync(cancellation);
+    }
+
+    private static List<MetricLine> StepsOf(List<MetricLine> lines) => [.. lines.Where(line => line.Kind == "step")];
+
+    private static List<MetricLine> Lines(string output)
+    {
+        var path = Path.Combine(output, "metrics.jsonl");
+        if (!File.Exists(path)) return [];
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var reader = new StreamReader(stream);
+        var text = reader.ReadToEnd();
+        return [.. text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(MetricLine.FromJson).OfType<MetricLine>()];
+    }
+}
