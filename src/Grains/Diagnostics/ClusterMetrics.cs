@@ -39,7 +39,7 @@ public sealed class ClusterMetrics : IDisposable
         _tokens = _meter.CreateCounter<long>("genslm.tokens", description: "Tokens computed, real and padding.");
         _stepDuration = _meter.CreateHistogram("genslm.step_duration", "s", "Seconds of an optimizer step, by phase.", advice: SecondsBuckets);
         _deviceSeconds = _meter.CreateCounter<double>("genslm.device", "s", "Seconds a device spent, by phase.");
-        _transferredBytes = _meter.CreateCounter<long>("genslm.block_transfer", "By", "Bytes of blocks moved between replicas and partitions.");
+        _transferredBytes = _meter.CreateCounter<long>("genslm.block_transfer", "By", "Bytes of blocks moved between replicas and partitions, within a silo's memory or over the network.");
         _checkpointDuration = _meter.CreateHistogram("genslm.checkpoint_duration", "s", "Seconds to write a checkpoint.", advice: SecondsBuckets);
         _staleWrites = _meter.CreateCounter<long>("genslm.stale_writes_rejected", description: "Messages of silos or drivers that had been given up, refused.");
         _reassigned = _meter.CreateCounter<long>("genslm.shards_reassigned", description: "Shards whose window went to another device, by reason.");
@@ -91,10 +91,11 @@ public sealed class ClusterMetrics : IDisposable
         _deviceSeconds.Add(seconds, [new("run", runId), _silo, new("device", device), new("phase", phase)]);
 
     /// <param name="runId">The run.</param>
-    /// <param name="direction"><c>fetch</c> or <c>push</c>.</param>
+    /// <param name="direction"><c>fetch</c>, <c>push</c> or <c>seed</c>.</param>
     /// <param name="values">How many fp32 values moved.</param>
-    public void BlockMoved(string runId, string direction, int values) =>
-        _transferredBytes.Add(sizeof(float) * (long)values, new("run", runId), _silo, new("direction", direction));
+    /// <param name="isHere">Whether they stayed on this silo.</param>
+    public void BlockMoved(string runId, string direction, int values, bool isHere) =>
+        _transferredBytes.Add(sizeof(float) * (long)values, [new("run", runId), _silo, new("direction", direction), new("way", isHere ? "memory" : "network")]);
 
     public void StaleWriteRejected(string runId) => _staleWrites.Add(1, new("run", runId), _silo);
 

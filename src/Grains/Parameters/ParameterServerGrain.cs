@@ -79,7 +79,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         await EachAsync(held.State.Blocks, async index =>
         {
             var block = await source.FetchReducedAsync(fence, index);
-            metrics.BlockMoved(fence.RunId, "seed", block.Length);
+            metrics.BlockMoved(fence.RunId, "seed", block.Length, isHere: false);
             await held.State.PutReducedAsync(fence.Step, index, block.Detach());
         });
         held.State.TakeTotals(fence.Step, (await source.Grain.ReduceAsync(fence)).Totals);
@@ -199,7 +199,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         {
             using var block = await source.FetchAsync(setup.Fence, wanted.kind, wanted.block);
             await held.State.PutAsync(wanted.kind, setup.Fence.Step, block);
-            metrics.BlockMoved(setup.Fence.RunId, "seed", block.Length);
+            metrics.BlockMoved(setup.Fence.RunId, "seed", block.Length, isHere: false);
         });
     }
 

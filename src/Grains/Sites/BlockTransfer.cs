@@ -37,7 +37,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
                 try
                 {
                     var block = await Holder(place, silo).FetchAsync(fence, kind, index).WaitAsync(cancellation);
-                    metrics.BlockMoved(runId, "fetch", block.Length);
+                    metrics.BlockMoved(runId, "fetch", block.Length, isHere: silo == siloName);
                     return block;
                 }
                 catch (Exception exception) when (CallFailure.IsLoss(exception) && !cancellation.IsCancellationRequested)
@@ -136,7 +136,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
                     await holder.Grain.PushAsync(contribution.Fence, new TreePlace(contribution.Node.Level, contribution.Node.Index), totals, block);
                 }
 
-                metrics.BlockMoved(runId, "push", block.Length);
+                metrics.BlockMoved(runId, "push", block.Length, isHere);
                 block.Dispose();
                 return;
             }
