@@ -7,7 +7,7 @@ namespace GenSlmOrleans.Bench;
 internal static class PythonPeer
 {
     /// <summary>What is said where there is none.</summary>
-    public const string Missing = "No Python here has torch (Debian: python3-torch): there is nothing to compare with.";
+    public const string Missing = "No Python here has torch (Debian: python3-torch and libopenblas0-pthread): there is nothing to compare with.";
 
     // Debian's python3-torch is the system's Python's, which may not be the first on the path.
     private static readonly string[] s_pythons = ["python3", "/usr/bin/python3"];

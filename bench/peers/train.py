@@ -55,14 +55,13 @@ class Model(nn.Module):
         places = torch.arange(options.columns).float()
         angles = torch.outer(places, 10000 ** (-torch.arange(0, options.rotary, 2).float() / options.rotary))
         angles = torch.cat((angles, angles), dim=-1)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
-        self.register_buffer("mask", torch.ones(options.columns, options.columns, dtype=torch.bool).triu(1), persistent=False)
+        # No buffers: the ranks would send them to each other.
+        self.tables = (angles.cos(), angles.sin(), torch.ones(options.columns, options.columns, dtype=torch.bool).triu(1))
 
     def forward(self, ids):
         x = self.embed_in(ids)
         for layer in self.layers:
-            x = layer(x, self.cos, self.sin, self.mask)
+            x = layer(x, *self.tables)
         scores = self.embed_out(self.norm(x))[:, :-1]
         return functional.cross_entropy(scores.reshape(-1, scores.shape[-1]), ids[:, 1:].reshape(-1))
 
@@ -88,7 +87,6 @@ def work(rank, options, queue):
         optimizer.step()
         seconds.append(time.perf_counter() - began)
     queue.put(seconds[1:])
-    dist.barrier()
 
 
 def main():
@@ -100,9 +98,12 @@ def main():
     os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = "127.0.0.1", str(29500 + os.getpid() % 10000)
     queue = mp.get_context("spawn").SimpleQueue()
     context = mp.spawn(work, args=(options, queue), nprocs=options.ranks, join=False)
-    ranks = [queue.get() for _ in range(options.ranks)]
-    while not context.join():
-        pass
+    ranks = []
+    while len(ranks) < options.ranks:
+        # A rank that failed says nothing: joining it tells why.
+        context.join(timeout=0.1)
+        while not queue.empty():
+            ranks.append(queue.get())
     print(json.dumps({"torch": torch.__version__, "seconds": [max(step) for step in zip(*ranks)]}))
 
 
