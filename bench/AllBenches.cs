@@ -22,6 +22,7 @@ internal static class AllBenches
         ("checkpoint", []),
         ("allocation", []),
         ("allocation", ["--model", "genslm_250M_patric", "--steps", "20"]),
+        ("goodput", []),
     ];
 
     /// <summary>Runs one that has a bar; false when it is none.</summary>
@@ -41,6 +42,7 @@ internal static class AllBenches
             "padding" => SettingBench.Padding.RunAsync(With("fasta", "model", "rounds", "steps"), results),
             "checkpoint" => CheckpointBench.RunAsync(With("fasta", "model", "steps", "checkpoints"), results),
             "allocation" => AllocationBench.RunAsync(With("fasta", "model", "steps", "silos"), results),
+            "goodput" => GoodputBench.RunAsync(With("fasta", "model", "duration", "kill-every"), results),
             _ => null,
         };
         if (run is null) return false;

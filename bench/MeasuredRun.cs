@@ -47,6 +47,9 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
         }
     }
 
+    /// <summary>The last step in a run's metrics; 0: there is none yet.</summary>
+    public static long LastStep(string output) => StepsOf(Lines(output)).Select(step => step.Step).DefaultIfEmpty().Max();
+
     /// <summary>A number as an option's value.</summary>
     public static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
