@@ -20,24 +20,23 @@ internal static class GoodputBench
         _ = Measurement.Preset(model);
         string[] settings = [fasta, "--model", model, "--shards", "6", "--accumulation-steps", "2", "--threads", "1", "--epochs", "10000", "--val-every", "20", "--limit-val-batches", "1"];
         using var interrupts = new Interrupts();
-        var folder = Directory.CreateTempSubdirectory("genslm-goodput-").FullName;
         try
         {
-            long ours = await GoOnAsync(folder, settings, length, interval, interrupts.Token);
-            long others = await BeginAgainAsync(folder, settings, length, interval, interrupts.Token);
+            long ours = await GoOnAsync(settings, length, interval, interrupts.Token);
+            long others = await BeginAgainAsync(settings, length, interval, interrupts.Token);
             results.Add(new BenchResult("goodput", string.Create(CultureInfo.InvariantCulture, $"{model}, {Silos} silos, a kill -9 every {interval.TotalSeconds:F0} s for {length.TotalSeconds:F0} s"), ours, others, "steps", "everything ended and resumed from its last checkpoint at every kill", Bar.AtLeast(3)));
         }
         finally
         {
-            Directory.Delete(folder, recursive: true);
+            ScratchFolder.Clear();
         }
     }
 
-    private static async Task<long> GoOnAsync(string folder, string[] settings, TimeSpan length, TimeSpan interval, CancellationToken cancellation)
+    private static async Task<long> GoOnAsync(string[] settings, TimeSpan length, TimeSpan interval, CancellationToken cancellation)
     {
-        var output = Path.Combine(folder, "goes-on");
+        var output = ScratchFolder.File("goes-on");
         var consoles = new List<Process>();
-        await using var cluster = new ConsoleCluster(Path.Combine(folder, "cache"));
+        await using var cluster = new ConsoleCluster(ScratchFolder.File("cache"));
         try
         {
             await GenSlmConsole.RunAsync(cancellation, "up", "--silos", MeasuredRun.Text(Silos), "--devices", "cpu");
@@ -60,9 +59,9 @@ internal static class GoodputBench
         }
     }
 
-    private static async Task<long> BeginAgainAsync(string folder, string[] settings, TimeSpan length, TimeSpan interval, CancellationToken cancellation)
+    private static async Task<long> BeginAgainAsync(string[] settings, TimeSpan length, TimeSpan interval, CancellationToken cancellation)
     {
-        var output = Path.Combine(folder, "begins-again");
+        var output = ScratchFolder.File("begins-again");
         // Its silos end with it.
         var console = Quiet(GenSlmConsole.Start(["train", .. settings, "--silos", MeasuredRun.Text(Silos), "--output", output]));
         try

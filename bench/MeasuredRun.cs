@@ -15,9 +15,6 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
     /// <summary>Real tokens per second.</summary>
     public double Speed => Steps.Sum(step => step.Tokens!.Value) / Seconds;
 
-    // The console's class that finds a cluster looks in one folder for as long as the process lives.
-    private static readonly string s_folder = Path.Combine(Path.GetTempPath(), $"genslm-bench-{Guid.NewGuid():N}");
-
     /// <summary>Trains and measures; leaves nothing behind.</summary>
     /// <param name="silos">How many silos of one device each.</param>
     /// <param name="warmUpSteps">The steps that do not count.</param>
@@ -26,10 +23,10 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
     /// <param name="submission">What is trained, and the settings away from their defaults.</param>
     public static async Task<MeasuredRun> TakeAsync(int silos, int warmUpSteps, int steps, CancellationToken cancellation, params string[] submission)
     {
-        var output = Path.Combine(s_folder, "run");
+        var output = ScratchFolder.File("run");
         try
         {
-            await using var cluster = new ConsoleCluster(Path.Combine(s_folder, "cache"));
+            await using var cluster = new ConsoleCluster(ScratchFolder.File("cache"));
             await GenSlmConsole.RunAsync(cancellation, "up", "--silos", Text(silos), "--devices", "cpu");
             await GenSlmConsole.RunAsync(cancellation, ["submit", .. submission, "--max-steps", Text(steps), "--output", output, "--detach"]);
             // Figures are read at a step's end; by then more steps may have ended than were waited for.
@@ -43,7 +40,7 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
         }
         finally
         {
-            if (Directory.Exists(s_folder)) Directory.Delete(s_folder, recursive: true);
+            ScratchFolder.Clear();
         }
     }
 
