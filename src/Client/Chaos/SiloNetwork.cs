@@ -105,7 +105,13 @@ internal sealed class SiloNetwork : IAsyncDisposable
     /// <summary>Takes all of it away.</summary>
     public async ValueTask DisposeAsync()
     {
-        for (int place = 0; place < _places; place++) await UnlessMissingAsync("netns", "del", Namespace(place));
+        for (int place = 0; place < _places; place++)
+        {
+            // By hand: a namespace lives on, and its end of the cable with it, for as long as the kernel has something to send to one that is parted from it.
+            await UnlessMissingAsync("link", "del", Cable(place));
+            await UnlessMissingAsync("netns", "del", Namespace(place));
+        }
+
         await UnlessMissingAsync("link", "del", _bridge);
     }
 
