@@ -35,6 +35,7 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
             int counted = StepsOf(Lines(output)).Count;
             await TakenAsync(output, steps, cancellation);
             var after = await SiloFigures.ReadAsync(cancellation);
+            if (counted == steps) throw new InvalidOperationException($"All {steps} steps had ended before the silos were asked: the model is too small for so few --steps.");
             var lines = Lines(output);
             return new MeasuredRun(lines, [.. StepsOf(lines).Skip(counted)], before, after);
         }
