@@ -8,14 +8,13 @@ internal static class AllocationBench
     public static async Task RunAsync(Options options, Results results)
     {
         int steps = options.Number("steps", 60), most = options.Number("silos", 2);
-        var model = options.Text("model") ?? "genslm_25M_patric";
-        _ = Measurement.Preset(model);
+        var model = options.Model();
         var fasta = options.Text("fasta") ?? Measurement.SampleFasta();
         using var interrupts = new Interrupts();
         for (int silos = 1; silos <= most; silos++)
         {
             var run = await MeasuredRun.TakeAsync(silos, WarmUpSteps, WarmUpSteps + steps, interrupts.Token,
-                fasta, "--model", model, "--val-fraction", "0", "--shards", MeasuredRun.Text(silos), "--batch-size", "1", "--accumulation-steps", "1", "--seq-length", "8", "--threads", "1", "--epochs", "1000");
+                [.. MeasuredRun.ShortSteps(fasta, model, silos), "--val-fraction", "0"]);
             double bytes = run.After.Since(run.Before, "dotnet_gc_heap_total_allocated_bytes_total").Values.Max() / run.Steps.Count;
             results.Add(new BenchResult("allocation", $"{model}, managed memory a step, the most of {silos} silos over {run.Steps.Count} steps", bytes / 1e6, 1, "MB", "the bar", Bar.AtMost(1)));
         }

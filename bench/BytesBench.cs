@@ -11,12 +11,12 @@ internal static class BytesBench
     {
         int steps = options.Number("steps", 10), silos = options.Number("silos", 4);
         if (silos < 2) throw new UsageException($"--silos is {silos}; expected at least 2.");
-        var model = options.Text("model") ?? "genslm_25M_patric";
+        var model = options.Model();
         double parametersBytes = sizeof(float) * (double)GptNeoXStateDict.ParameterCount(Measurement.Preset(model));
         var fasta = options.Text("fasta") ?? Measurement.SampleFasta();
         using var interrupts = new Interrupts();
         var run = await MeasuredRun.TakeAsync(silos, WarmUpSteps, WarmUpSteps + steps, interrupts.Token,
-            fasta, "--model", model, "--val-fraction", "0", "--shards", MeasuredRun.Text(silos), "--batch-size", "1", "--accumulation-steps", "1", "--seq-length", "8", "--threads", "1");
+            [.. MeasuredRun.ShortSteps(fasta, model, silos), "--val-fraction", "0"]);
         // What is fetched is counted where it arrives, what is pushed where it leaves: over all silos as much leaves as arrives.
         double sent = run.After.Since(run.Before, "genslm_block_transfer_bytes_total", "way=\"network\"").Values.Sum() / silos / run.Steps.Count;
         double ring = 2 * parametersBytes * (silos - 1) / silos;

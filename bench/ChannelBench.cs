@@ -27,7 +27,7 @@ internal static class ChannelBench
     public static async Task RunAsync(Options options, Results results)
     {
         int rounds = options.Number("rounds", 5), passes = options.Number("passes", 5);
-        var model = options.Text("model") ?? "genslm_25M_patric";
+        var model = options.Model();
         var config = Measurement.Preset(model);
         using var interrupts = new Interrupts();
         var channel = new List<double>();
@@ -43,7 +43,7 @@ internal static class ChannelBench
                 calls[connections].Add(byCall);
             }
 
-            if (PeerSpeed(config) is { } speed) peer.Add(speed);
+            if (PythonPeer.IsThere) peer.Add(PeerSpeed(config));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"round {round}  channel {Measurement.Median(channel.TakeLast(s_connections.Length)):F2} GB/s  calls {string.Join(", ", s_connections.Select(count => string.Create(CultureInfo.InvariantCulture, $"{calls[count][^1]:F2} on {count}")))}  {(peer.Count > 0 ? string.Create(CultureInfo.InvariantCulture, $"Gloo {peer[^1]:F2}") : "")}"));
         }
@@ -117,9 +117,9 @@ internal static class ChannelBench
         await Task.WhenAll(Enumerable.Range(0, BlocksInFlight).Select(_ => LaneAsync()));
     }
 
-    private static double? PeerSpeed(HuggingFaceConfig config)
+    private static double PeerSpeed(HuggingFaceConfig config)
     {
         using var json = PythonPeer.Run("transfer.py", $"{GptNeoXStateDict.ParameterCount(config)}", $"{PeerPasses}");
-        return json?.RootElement.GetProperty("bytesPerSecond").GetDouble() / 1e9;
+        return json.RootElement.GetProperty("bytesPerSecond").GetDouble() / 1e9;
     }
 }

@@ -10,14 +10,12 @@ internal static class CheckpointBench
     public static async Task RunAsync(Options options, Results results)
     {
         int period = options.Number("steps", 12), checkpoints = options.Number("checkpoints", 5);
-        var model = options.Text("model") ?? "genslm_250M_patric";
-        _ = Measurement.Preset(model);
+        var model = options.Model("genslm_250M_patric");
         var fasta = options.Text("fasta") ?? Measurement.SampleFasta();
         if (period <= WarmUpSteps) throw new UsageException($"--steps is {period}; expected more than {WarmUpSteps}, which do not count.");
         using var interrupts = new Interrupts();
         var run = await MeasuredRun.TakeAsync(silos: 1, period, period * (checkpoints + 1), interrupts.Token,
-            fasta, "--model", model, "--shards", "1", "--batch-size", "1", "--accumulation-steps", "1", "--seq-length", "8", "--epochs", "1000",
-            "--val-every", MeasuredRun.Text(period), "--limit-val-batches", "1");
+            [.. MeasuredRun.ShortSteps(fasta, model, silos: 1, Environment.ProcessorCount), "--val-every", Measurement.Text(period), "--limit-val-batches", "1"]);
         // Before the first validation there is no checkpoint to write.
         double undisturbed = Measurement.Median(run.All.Where(line => line.Kind == "step").Take(period).Skip(WarmUpSteps).Select(line => line.Seconds!.Value));
         MetricLine[] beside = [.. run.All.Where(line => line.Step > period || (line.Step == period && line.Kind == "validation"))];

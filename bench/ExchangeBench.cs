@@ -15,7 +15,7 @@ internal static class ExchangeBench
     public static async Task RunAsync(Options options, int silos, Results results)
     {
         int rounds = options.Number("rounds", 3), steps = options.Number("steps", 12);
-        var model = options.Text("model") ?? "genslm_25M_patric";
+        var model = options.Model();
         long parameters = GptNeoXStateDict.ParameterCount(Measurement.Preset(model));
         var fasta = options.Text("fasta") ?? Measurement.SampleFasta();
         int threads = silos == 1 ? Environment.ProcessorCount : 1;
@@ -24,7 +24,7 @@ internal static class ExchangeBench
         for (int round = 1; round <= rounds; round++)
         {
             var measured = Exchange.Of(await MeasuredRun.TakeAsync(silos, WarmUpSteps, steps, interrupts.Token,
-                fasta, "--model", model, "--val-fraction", "0", "--shards", MeasuredRun.Text(silos), "--batch-size", "1", "--accumulation-steps", "1", "--seq-length", "8", "--threads", MeasuredRun.Text(threads)));
+                [.. MeasuredRun.ShortSteps(fasta, model, silos, threads), "--val-fraction", "0"]));
             exchange.Add(measured.SecondsAStep);
             pass.Add(PassSeconds(parameters, silos));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}  {measured}  one Adam pass {pass[^1]:F3} s"));
@@ -32,19 +32,15 @@ internal static class ExchangeBench
 
         double ours = Measurement.Median(exchange), ownPass = Measurement.Median(pass);
         if (silos == 1) Report("path", ownPass, $"one fused Adam pass, {threads} threads", Bar.AtMost(1.4));
-        else ReportPeer(parameters, ownPass);
+        else if (PythonPeer.IsThere) ReportPeer(parameters, ownPass);
+        else results.Skip("exchange", PythonPeer.Missing);
 
         void Report(string name, double beside, string what, Bar bar) =>
             results.Add(new BenchResult(name, $"{model}, {silos} silos, a step outside of forward and backward, medians of {rounds} rounds of {steps - WarmUpSteps} steps", ours, beside, "s", what, bar));
 
         void ReportPeer(long count, double adam)
         {
-            if (ExchangePeer.Run(count, PeerRounds) is not { } peer)
-            {
-                results.Skip("exchange", PythonPeer.Missing);
-                return;
-            }
-
+            var peer = ExchangePeer.Run(count, PeerRounds);
             double reduced = Measurement.Median(peer.AllReduceSeconds), torchAdam = Measurement.Median(peer.AdamSeconds);
             Report("exchange", reduced + torchAdam, string.Create(CultureInfo.InvariantCulture, $"Gloo all-reduce {reduced:F3} s and torch.optim.Adam {torchAdam:F3} s, torch {peer.Torch}, 2 ranks of 1 thread"), Bar.AtMost(0.4));
             Report("fused", reduced + adam, "Gloo all-reduce and our own Adam pass", Bar.AtMost(1));

@@ -6,11 +6,10 @@ namespace GenSlmOrleans.Bench;
 /// <param name="AdamSeconds">Of each round.</param>
 internal sealed record ExchangePeer(string Torch, double[] AllReduceSeconds, double[] AdamSeconds)
 {
-    /// <summary>Runs it; null where no Python has torch.</summary>
-    public static ExchangePeer? Run(long parameters, int rounds)
+    /// <summary>Runs it.</summary>
+    public static ExchangePeer Run(long parameters, int rounds)
     {
         using var json = PythonPeer.Run("exchange.py", $"{parameters}", $"{rounds}");
-        if (json is null) return null;
         double[] Seconds(string name) => [.. json.RootElement.GetProperty(name).EnumerateArray().Select(value => value.GetDouble())];
         return new ExchangePeer(json.RootElement.GetProperty("torch").GetString()!, Seconds("allReduce"), Seconds("adam"));
     }

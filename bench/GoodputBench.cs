@@ -6,7 +6,7 @@ namespace GenSlmOrleans.Bench;
 
 /// <summary>
 /// Optimizer steps in a time in which a process is killed again and again: a cluster that goes on with the silos that are left, beside the way without
-/// one, in which everything is ended and begun again from the last checkpoint. Both have as many silos, and the same kills.
+/// one, in which everything is ended and begun again from the last checkpoint. Both have as many silos, and a kill as often.
 /// </summary>
 internal static class GoodputBench
 {
@@ -16,8 +16,7 @@ internal static class GoodputBench
     {
         var length = TimeSpan.FromSeconds(options.Number("duration", 600));
         var interval = TimeSpan.FromSeconds(options.Number("kill-every", 15));
-        var (model, fasta) = (options.Text("model") ?? "tiny", options.Text("fasta") ?? Measurement.SampleFasta());
-        _ = Measurement.Preset(model);
+        var (model, fasta) = (options.Model("tiny"), options.Text("fasta") ?? Measurement.SampleFasta());
         string[] settings = [fasta, "--model", model, "--shards", "6", "--accumulation-steps", "2", "--threads", "1", "--epochs", "10000", "--val-every", "20", "--limit-val-batches", "1"];
         using var interrupts = new Interrupts();
         try
@@ -39,7 +38,7 @@ internal static class GoodputBench
         await using var cluster = new ConsoleCluster(ScratchFolder.File("cache"));
         try
         {
-            await GenSlmConsole.RunAsync(cancellation, "up", "--silos", MeasuredRun.Text(Silos), "--devices", "cpu");
+            await GenSlmConsole.RunAsync(cancellation, "up", "--silos", Measurement.Text(Silos), "--devices", "cpu");
             await GenSlmConsole.RunAsync(cancellation, ["submit", .. settings, "--output", output, "--detach"]);
             var random = new Random(1);
             return await CountAsync(output, length, interval, () =>
@@ -63,7 +62,7 @@ internal static class GoodputBench
     {
         var output = ScratchFolder.File("begins-again");
         // Its silos end with it.
-        var console = Quiet(GenSlmConsole.Start(["train", .. settings, "--silos", MeasuredRun.Text(Silos), "--output", output]));
+        var console = Quiet(GenSlmConsole.Start(["train", .. settings, "--silos", Measurement.Text(Silos), "--output", output]));
         try
         {
             return await CountAsync(output, length, interval, () =>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Bench;
@@ -27,15 +26,15 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
         try
         {
             await using var cluster = new ConsoleCluster(ScratchFolder.File("cache"));
-            await GenSlmConsole.RunAsync(cancellation, "up", "--silos", Text(silos), "--devices", "cpu");
-            await GenSlmConsole.RunAsync(cancellation, ["submit", .. submission, "--max-steps", Text(steps), "--output", output, "--detach"]);
+            await GenSlmConsole.RunAsync(cancellation, "up", "--silos", Measurement.Text(silos), "--devices", "cpu");
+            await GenSlmConsole.RunAsync(cancellation, ["submit", .. submission, "--max-steps", Measurement.Text(steps), "--output", output, "--detach"]);
             // Figures are read at a step's end; by then more steps may have ended than were waited for.
             await TakenAsync(output, warmUpSteps, cancellation);
             var before = await SiloFigures.ReadAsync(cancellation);
             int counted = StepsOf(Lines(output)).Count;
+            if (counted == steps) throw new InvalidOperationException($"All {steps} steps had ended before the silos were asked: the model is too small for so few --steps.");
             await TakenAsync(output, steps, cancellation);
             var after = await SiloFigures.ReadAsync(cancellation);
-            if (counted == steps) throw new InvalidOperationException($"All {steps} steps had ended before the silos were asked: the model is too small for so few --steps.");
             var lines = Lines(output);
             return new MeasuredRun(lines, [.. StepsOf(lines).Skip(counted)], before, after);
         }
@@ -48,8 +47,11 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
     /// <summary>The last step in a run's metrics; 0: there is none yet.</summary>
     public static long LastStep(string output) => StepsOf(Lines(output)).Select(step => step.Step).DefaultIfEmpty().Max();
 
-    /// <summary>A number as an option's value.</summary>
-    public static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+    /// <summary>Settings of steps that compute next to nothing: what is left is what a step costs outside of forward and backward. One shard a silo.</summary>
+    public static string[] ShortSteps(string fasta, string model, int silos, int threads = 1) =>
+    [
+        fasta, "--model", model, "--shards", Measurement.Text(silos), "--batch-size", "1", "--accumulation-steps", "1", "--seq-length", "8", "--threads", Measurement.Text(threads), "--epochs", "1000",
+    ];
 
     private static async Task TakenAsync(string output, int steps, CancellationToken cancellation)
     {

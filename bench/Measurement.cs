@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using GenSlmOrleans.Formats;
 
 namespace GenSlmOrleans.Bench;
@@ -23,6 +24,9 @@ internal static class Measurement
         double[] sorted = [.. values.Order()];
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
+
+    /// <summary>A number as an option's value.</summary>
+    public static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>The architecture of a preset.</summary>
     public static HuggingFaceConfig Preset(string name) => ModelPresets.Find(name)

@@ -25,6 +25,14 @@ internal sealed class Options
     /// <summary>An option's text; null where it is not given.</summary>
     public string? Text(string name) => _values.GetValueOrDefault(name);
 
+    /// <summary>The preset that <c>--model</c> names.</summary>
+    public string Model(string otherwise = "genslm_25M_patric")
+    {
+        var name = Text("model") ?? otherwise;
+        _ = Measurement.Preset(name);
+        return name;
+    }
+
     /// <summary>An option's number, at least 1.</summary>
     public int Number(string name, int otherwise)
     {

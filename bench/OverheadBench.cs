@@ -62,6 +62,7 @@ internal static class OverheadBench
             double clusterBest = cluster.Max(Speed), bareBest = bare.Max(Speed);
             Console.WriteLine($"fastest  cluster {clusterBest,8:F1} tokens/s  bare {bareBest,8:F1} tokens/s  ratio {clusterBest / bareBest:F3}");
             double ratio = Measurement.Median(ratios), beside = Measurement.Median(bareSpeeds);
+            // The ratio of the table is the median of the rounds' ratios.
             results.Add(new BenchResult("overhead", $"{workload.ModelName}, 1 silo, {workload.Threads} threads, accumulation {workload.AccumulationSteps}, median of {rounds} rounds of {workload.Steps - 1} steps", ratio * beside, beside, "tokens/s", "a bare loop", Bar.AtLeast(0.98)));
         }
         finally

@@ -12,33 +12,34 @@ internal static class PythonPeer
     // Debian's python3-torch is the system's Python's, which may not be the first on the path.
     private static readonly string[] s_pythons = ["python3", "/usr/bin/python3"];
 
-    /// <summary>Runs a script that prints one JSON object; null where no Python has torch.</summary>
-    /// <exception cref="InvalidOperationException">It failed.</exception>
-    public static JsonDocument? Run(string script, params string[] arguments)
+    private static readonly Lazy<string?> s_python = new(() => s_pythons.FirstOrDefault(python => End(python, "-c", "import torch") is { ExitCode: 0 }));
+
+    /// <summary>Whether a Python here has torch.</summary>
+    public static bool IsThere => s_python.Value is not null;
+
+    /// <summary>Runs a script that prints one JSON object.</summary>
+    /// <exception cref="InvalidOperationException">There is no such Python, or the script failed.</exception>
+    public static JsonDocument Run(string script, params string[] arguments)
     {
         var path = Measurement.InCheckout($"bench/peers/{script}");
-        foreach (var python in s_pythons)
-        {
-            if (Output(python, "-c", "import torch") is null) continue;
-            return JsonDocument.Parse(Output(python, [path, .. arguments]) ?? throw new InvalidOperationException($"{path} failed."));
-        }
-
-        return null;
+        var end = End(s_python.Value ?? throw new InvalidOperationException(Missing), [path, .. arguments]);
+        return end is { ExitCode: 0 } ? JsonDocument.Parse(end.Output) : throw new InvalidOperationException($"{path} failed.\n{end?.Errors}");
     }
 
-    // Null: it cannot be started, or fails.
-    private static string? Output(string program, params string[] arguments)
+    // Null: there is no such program.
+    private static ConsoleEnd? End(string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         try
         {
             using var process = Process.Start(start)!;
-            var errors = process.StandardError.ReadToEndAsync();
+            var errors = new List<string>();
+            process.ErrorDataReceived += (_, line) => errors.Add(line.Data ?? "");
+            process.BeginErrorReadLine();
             var output = process.StandardOutput.ReadToEnd();
             process.WaitForExit();
-            _ = errors.IsCompleted;
-            return process.ExitCode == 0 ? output : null;
+            return new ConsoleEnd(process.ExitCode, output, string.Join('\n', errors));
         }
         catch (System.ComponentModel.Win32Exception)
         {

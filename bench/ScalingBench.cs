@@ -15,19 +15,20 @@ internal static class ScalingBench
     public static async Task RunScalingAsync(Options options, Results results)
     {
         int rounds = options.Number("rounds", 5), steps = options.Number("steps", 3), columns = options.Number("seq-length", 469);
-        var (model, fasta) = (options.Text("model") ?? "genslm_25M_patric", options.Text("fasta") ?? Measurement.DefaultFasta());
+        var (model, fasta) = (options.Model(), options.Text("fasta") ?? Measurement.DefaultFasta());
+        if (!PythonPeer.IsThere)
+        {
+            results.Skip("scaling", PythonPeer.Missing);
+            return;
+        }
+
         using var interrupts = new Interrupts();
         var (ours, peers) = (new List<double>(), new List<double>());
         for (int round = 1; round <= rounds; round++)
         {
             double[] silos = [await SpeedAsync(1), await SpeedAsync(2)];
             ours.Add(silos[1] / silos[0]);
-            if (PeerSpeed(1) is not { } one || PeerSpeed(2) is not { } two)
-            {
-                results.Skip("scaling", PythonPeer.Missing);
-                return;
-            }
-
+            double one = PeerSpeed(1), two = PeerSpeed(2);
             peers.Add(two / one);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}  silos {silos[0]:F1} and {silos[1]:F1} tokens/s, {ours[^1]:F2}  ranks {one:F1} and {two:F1} tokens/s, {peers[^1]:F2}"));
         }
@@ -35,9 +36,9 @@ internal static class ScalingBench
         results.Add(new BenchResult("scaling", $"{model}, 2 silos of 1 thread over 1, accumulation {Accumulation}, {columns} tokens, medians of {rounds} rounds", Measurement.Median(ours), Measurement.Median(peers), "times", "Gloo DDP, 2 ranks over 1", Bar.AtLeast(1)));
 
         async Task<double> SpeedAsync(int silos) => (await MeasuredRun.TakeAsync(silos, WarmUpSteps, WarmUpSteps + steps, interrupts.Token,
-            [.. Settings(fasta, model, silos), "--batch-size", "1", "--seq-length", MeasuredRun.Text(columns)])).Speed;
+            [.. Settings(fasta, model, silos), "--batch-size", "1", "--seq-length", Measurement.Text(columns)])).Speed;
 
-        double? PeerSpeed(int ranks) => PeerTraining.Run(model, ranks, batch: 1, columns, columns, Accumulation, steps, reducesEachMicroBatch: false);
+        double PeerSpeed(int ranks) => PeerTraining.Run(model, ranks, batch: 1, columns, columns, Accumulation, steps, reducesEachMicroBatch: false);
     }
 
     /// <summary>Two silos beside the script's way on two ranks.</summary>
@@ -45,21 +46,22 @@ internal static class ScalingBench
     {
         const int Batch = 2, Silos = 2;
         int rounds = options.Number("rounds", 5), steps = options.Number("steps", 2);
-        var (model, fasta) = (options.Text("model") ?? "genslm_25M_patric", options.Text("fasta") ?? Measurement.DefaultFasta());
+        var (model, fasta) = (options.Model(), options.Text("fasta") ?? Measurement.DefaultFasta());
         int positions = Measurement.Preset(model).MaximumPositions;
+        if (!PythonPeer.IsThere)
+        {
+            results.Skip("script", PythonPeer.Missing);
+            return;
+        }
+
         using var interrupts = new Interrupts();
         var (ours, peers) = (new List<double>(), new List<double>());
         for (int round = 1; round <= rounds; round++)
         {
-            var run = await MeasuredRun.TakeAsync(Silos, WarmUpSteps, WarmUpSteps + steps, interrupts.Token, [.. Settings(fasta, model, Silos), "--batch-size", MeasuredRun.Text(Batch)]);
+            var run = await MeasuredRun.TakeAsync(Silos, WarmUpSteps, WarmUpSteps + steps, interrupts.Token, [.. Settings(fasta, model, Silos), "--batch-size", Measurement.Text(Batch)]);
             ours.Add(run.Speed);
             double length = run.Steps.Average(step => step.Tokens!.Value) / (Silos * Batch * Accumulation);
-            if (PeerTraining.Run(model, Silos, Batch, positions, length, Accumulation, steps: 1, reducesEachMicroBatch: true) is not { } speed)
-            {
-                results.Skip("script", PythonPeer.Missing);
-                return;
-            }
-
+            double speed = PeerTraining.Run(model, Silos, Batch, positions, length, Accumulation, steps: 1, reducesEachMicroBatch: true);
             peers.Add(speed);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"round {round}  silos {ours[^1]:F1} tokens/s  script {speed:F1} tokens/s"));
         }
@@ -68,5 +70,5 @@ internal static class ScalingBench
     }
 
     private static string[] Settings(string fasta, string model, int silos) =>
-        [fasta, "--model", model, "--val-fraction", "0", "--threads", "1", "--shards", MeasuredRun.Text(silos), "--accumulation-steps", MeasuredRun.Text(Accumulation)];
+        [fasta, "--model", model, "--val-fraction", "0", "--threads", "1", "--shards", Measurement.Text(silos), "--accumulation-steps", Measurement.Text(Accumulation)];
 }

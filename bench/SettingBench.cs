@@ -18,8 +18,7 @@ internal sealed record SettingBench(string Name, string[] Ours, string[] Beside,
     public async Task RunAsync(Options options, Results results)
     {
         int rounds = options.Number("rounds", 5), steps = options.Number("steps", 3);
-        var model = options.Text("model") ?? "genslm_25M_patric";
-        _ = Measurement.Preset(model);
+        var model = options.Model();
         var fasta = options.Text("fasta") ?? Measurement.DefaultFasta();
         using var interrupts = new Interrupts();
         var (ours, beside) = (new List<double>(), new List<double>());

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using GenSlmOrleans.Client.Local;
@@ -64,7 +63,7 @@ internal sealed class SiloPair : IAsyncDisposable
         string[] arguments =
         [
             Measurement.InCheckout(Program), "--ends-with-parent", "true", "--name", Other, "--cluster", Cluster, "--devices", "cpu",
-            "--silo-port", Text(ports.Silo), "--gateway-port", Text(ports.Gateway), "--http-port", Text(ports.Http), "--cache", Path.Combine(Path.GetTempPath(), "genslm-bench-channel"),
+            "--silo-port", Measurement.Text(ports.Silo), "--gateway-port", Measurement.Text(ports.Gateway), "--http-port", Measurement.Text(ports.Http), "--cache", Path.Combine(Path.GetTempPath(), "genslm-bench-channel"),
         ];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
@@ -122,8 +121,6 @@ internal sealed class SiloPair : IAsyncDisposable
         });
         return builder.Build();
     }
-
-    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Ends both.</summary>
     public async ValueTask DisposeAsync()

@@ -35,6 +35,9 @@ public sealed partial class MetricsTests
         }
 
         Assert.Contains("genslm_validation_loss{run=\"dashboard-run\",silo=\"silo-0\"}", scrape);
+        // One silo sends nothing over the network.
+        Assert.Contains("genslm_block_transfer_bytes_total{direction=\"push\",run=\"dashboard-run\",silo=\"silo-0\",way=\"memory\"}", scrape);
+        Assert.DoesNotContain("way=\"network\"", scrape);
         Assert.Contains(exported, series => series.StartsWith("orleans_", StringComparison.Ordinal));
         Assert.DoesNotContain("otel_scope_name=", scrape);
     }
