@@ -23,7 +23,7 @@ internal static class CheckpointBench
         double took = beside.Sum(line => (line.Kind == "step" ? line.Seconds!.Value : 0) + (line.OtherSeconds ?? 0));
         double lost = (took - (undisturbed * beside.Count(line => line.Kind == "step"))) / checkpoints;
         double written = run.After.Since(run.Before, "genslm_checkpoint_duration_seconds_count").Values.Sum();
-        if (written == 0) throw new InvalidOperationException($"No checkpoint was written in {period * (checkpoints + 1)} steps; more --steps between two give it the time.");
+        if (written == 0) throw new UsageException($"No checkpoint was written in {period * (checkpoints + 1)} steps; more --steps between two give it the time.");
         double seconds = run.After.Since(run.Before, "genslm_checkpoint_duration_seconds_sum").Values.Sum() / written;
         results.Add(new BenchResult("checkpoint", $"{model}, training time lost to a checkpoint, mean of {checkpoints}, each beside {period} steps of {undisturbed:F2} s", lost, seconds, "s", "time to write it", Bar.AtMost(0.1)));
     }

@@ -32,7 +32,7 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
             await TakenAsync(output, warmUpSteps, cancellation);
             var before = await SiloFigures.ReadAsync(cancellation);
             int counted = StepsOf(Lines(output)).Count;
-            if (counted == steps) throw new InvalidOperationException($"All {steps} steps had ended before the silos were asked: the model is too small for so few --steps.");
+            if (counted == steps) throw new UsageException($"All {steps} steps had ended before the silos were asked: the model is too small for so few --steps.");
             await TakenAsync(output, steps, cancellation);
             var after = await SiloFigures.ReadAsync(cancellation);
             var lines = Lines(output);
