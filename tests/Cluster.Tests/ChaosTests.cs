@@ -7,14 +7,14 @@ namespace GenSlmOrleans.Cluster.Tests;
 public sealed class ChaosTests
 {
     [Theory]
-    [InlineData("kill driver at step 2 during push; kill both-holders-0 at step 7 during apply", 3)]
-    // The last strikes when there are two copies again, which a run of twelve steps may not live to see.
-    [InlineData("kill holder-0 at step 2 during apply; pause standby-0 at step 5 during before-push; drain driver at step 9", 10)]
-    [InlineData("cluster at step 3 during checkpoint; redis at step 7 during commit", 3)]
-    public async Task A_run_struck_in_the_middle_of_a_step_ends_in_the_weights_of_an_undisturbed_one(string faults, int epochs)
+    [InlineData("kill driver at step 2 during push; kill both-holders-0 at step 7 during apply")]
+    [InlineData("kill holder-0 at step 2 during apply; pause standby-0 at step 5 during before-push; drain driver at step 9")]
+    [InlineData("cluster at step 3 during checkpoint; redis at step 7 during commit")]
+    public async Task A_run_struck_in_the_middle_of_a_step_ends_in_the_weights_of_an_undisturbed_one(string faults)
     {
         using var folder = new TemporaryFolder();
-        var report = await PassAsync("--settings", "default", "--faults", faults, "--runs", "1", "--epochs", $"{epochs}", "--output", folder.Path);
+        // A fault after the first waits for two copies, and so for a silo to start: twelve steps may be over before.
+        var report = await PassAsync("--settings", "default", "--faults", faults, "--runs", "1", "--epochs", "10", "--output", folder.Path);
         var strikes = report.GetProperty("outcomes")[0].GetProperty("strikes");
         Assert.Equal(faults.Split(';').Length, strikes.GetArrayLength());
         Assert.Equal(64, report.GetProperty("outcomes")[0].GetProperty("weightsSha256").GetString()!.Length);
@@ -39,7 +39,7 @@ public sealed class ChaosTests
     public async Task A_run_with_drawn_settings_passes_and_its_report_names_them()
     {
         using var folder = new TemporaryFolder();
-        var report = await PassAsync("--runs", "1", "--seed", "21", "--faults", "kill holder-0 at step 3; slow-disk at step 5", "--epochs", "3", "--output", folder.Path);
+        var report = await PassAsync("--runs", "1", "--seed", "21", "--faults", "kill holder-0 at step 3; slow-disk at step 5", "--epochs", "10", "--output", folder.Path);
         var outcome = report.GetProperty("outcomes")[0];
         Assert.NotEmpty(outcome.GetProperty("settings").EnumerateArray());
         Assert.True(outcome.GetProperty("stepSeconds").GetDouble() > 0);
