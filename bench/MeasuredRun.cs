@@ -28,20 +28,31 @@ internal sealed record MeasuredRun(IReadOnlyList<MetricLine> All, IReadOnlyList<
             await using var cluster = new ConsoleCluster(ScratchFolder.File("cache"));
             await GenSlmConsole.RunAsync(cancellation, "up", "--silos", Measurement.Text(silos), "--devices", "cpu");
             await GenSlmConsole.RunAsync(cancellation, ["submit", .. submission, "--max-steps", Measurement.Text(steps), "--output", output, "--detach"]);
-            // Figures are read at a step's end; by then more steps may have ended than were waited for.
-            await TakenAsync(output, warmUpSteps, cancellation);
-            var before = await SiloFigures.ReadAsync(cancellation);
-            int counted = StepsOf(Lines(output)).Count;
-            if (counted == steps) throw new UsageException($"All {steps} steps had ended before the silos were asked: the model is too small for so few --steps.");
-            await TakenAsync(output, steps, cancellation);
-            var after = await SiloFigures.ReadAsync(cancellation);
-            var lines = Lines(output);
-            return new MeasuredRun(lines, [.. StepsOf(lines).Skip(counted)], before, after);
+            return await ObserveAsync(output, warmUpSteps, steps, () => SiloFigures.ReadAsync(cancellation), cancellation);
         }
         finally
         {
             ScratchFolder.Clear();
         }
+    }
+
+    /// <summary>Measures a run that has been submitted, until its last step.</summary>
+    /// <param name="output">Where its metrics appear.</param>
+    /// <param name="warmUpSteps">The steps that do not count.</param>
+    /// <param name="steps">All steps.</param>
+    /// <param name="read">Asks its silos.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public static async Task<MeasuredRun> ObserveAsync(string output, int warmUpSteps, int steps, Func<Task<SiloFigures>> read, CancellationToken cancellation)
+    {
+        // Figures are read at a step's end; by then more steps may have ended than were waited for.
+        await TakenAsync(output, warmUpSteps, cancellation);
+        var before = await read();
+        int counted = StepsOf(Lines(output)).Count;
+        if (counted == steps) throw new UsageException($"All {steps} steps had ended before the silos were asked: the model is too small for so few --steps.");
+        await TakenAsync(output, steps, cancellation);
+        var after = await read();
+        var lines = Lines(output);
+        return new MeasuredRun(lines, [.. StepsOf(lines).Skip(counted)], before, after);
     }
 
     /// <summary>The last step in a run's metrics; 0: there is none yet.</summary>

@@ -1,6 +1,6 @@
 using GenSlmOrleans.Bench;
 
-const string Usage = "Expected 'bench all', or one of adam, path, exchange, channel, bytes, scaling, overhead, bf16, padding, script, checkpoint, allocation, goodput, tokenize, determinism, control, elastic, starts, weights, memory and fuzz, each with options as bench/README.md lists them.";
+const string Usage = "Expected 'bench all', or one of adam, path, exchange, channel, link, bytes, scaling, overhead, bf16, padding, script, checkpoint, allocation, goodput, tokenize, determinism, control, elastic, starts, weights, memory and fuzz, each with options as bench/README.md lists them.";
 try
 {
     if (await AllBenches.TryRunAsync(args.FirstOrDefault(), [.. args.Skip(1)], new Results())) return 0;

@@ -4,21 +4,25 @@ using GenSlmOrleans.Client.Local;
 
 namespace GenSlmOrleans.Bench;
 
-/// <summary>What the silos of the standing cluster have counted so far, as their <c>/metrics</c> say it.</summary>
+/// <summary>What the silos of a cluster have counted so far, as their <c>/metrics</c> say it.</summary>
 internal sealed partial class SiloFigures
 {
     private readonly List<(string Silo, string Name, string Labels, double Value)> _samples = [];
 
-    /// <summary>Asks all live silos.</summary>
-    public static async Task<SiloFigures> ReadAsync(CancellationToken cancellation)
+    /// <summary>Asks all live silos of the standing cluster.</summary>
+    public static Task<SiloFigures> ReadAsync(CancellationToken cancellation) =>
+        ReadAsync(StandingCluster.Find()!.LiveSilos.Select(silo => (silo.Name, $"127.0.0.1:{silo.Ports.Http}")), cancellation);
+
+    /// <summary>Asks silos by name and address.</summary>
+    public static async Task<SiloFigures> ReadAsync(IEnumerable<(string Name, string Address)> silos, CancellationToken cancellation)
     {
         using var client = new HttpClient();
         var figures = new SiloFigures();
-        foreach (var silo in StandingCluster.Find()!.LiveSilos)
+        foreach (var (name, address) in silos)
         {
-            var text = await client.GetStringAsync(new Uri($"http://127.0.0.1:{silo.Ports.Http}/metrics"), cancellation);
+            var text = await client.GetStringAsync(new Uri($"http://{address}/metrics"), cancellation);
             figures._samples.AddRange(Sample().Matches(text).Select(sample => (
-                silo.Name, sample.Groups["name"].Value, sample.Groups["labels"].Value, double.Parse(sample.Groups["value"].ValueSpan, CultureInfo.InvariantCulture))));
+                name, sample.Groups["name"].Value, sample.Groups["labels"].Value, double.Parse(sample.Groups["value"].ValueSpan, CultureInfo.InvariantCulture))));
         }
 
         return figures;

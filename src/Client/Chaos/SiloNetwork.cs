@@ -14,6 +14,9 @@ internal sealed class SiloNetwork : IAsyncDisposable
     private const string Device = "eth0";
     private const int FirstHost = 10;
 
+    // More than passes at 10 Gbit/s between two ticks of the kernel's clock, and little beside what is sent.
+    private const string LimitBurst = "2mb";
+
     // Consoles side by side have networks of their own; a device's name has 15 letters at most.
     private readonly string _bridge = string.Create(CultureInfo.InvariantCulture, $"gc{Environment.ProcessId}");
     private readonly string _subnet = string.Create(CultureInfo.InvariantCulture, $"10.{200 + (Environment.ProcessId / 250 % 50)}.{Environment.ProcessId % 250}");
@@ -73,6 +76,14 @@ internal sealed class SiloNetwork : IAsyncDisposable
         await IpAsync("-n", Namespace(Place(one)), "neigh", "del", Address(Place(other)), "dev", Device);
         await IpAsync("-n", Namespace(Place(other)), "neigh", "del", Address(Place(one)), "dev", Device);
     }
+
+    /// <summary>What a silo sends goes no faster than this. It takes the command 'tc' as well.</summary>
+    /// <param name="place">The silo's number.</param>
+    /// <param name="megabitsPerSecond">The rate, headers of the packets included.</param>
+    /// <exception cref="IOException">The system refuses.</exception>
+    public Task LimitAsync(int place, int megabitsPerSecond) => SystemCommand.RunAsync(
+        "tc", "-n", Namespace(place), "qdisc", "add", "dev", Device, "root", "tbf",
+        "rate", string.Create(CultureInfo.InvariantCulture, $"{megabitsPerSecond}mbit"), "burst", LimitBurst, "latency", "50ms");
 
     private Task PartOneWayAsync(int from, int to) =>
         IpAsync("-n", Namespace(from), "neigh", "replace", Address(to), "lladdr", Nobody, "nud", "permanent", "dev", Device);
