@@ -54,6 +54,9 @@ public sealed class FlatParameters : IDisposable
     /// <summary>The parameter called <paramref name="name"/>.</summary>
     public Tensor this[string name] => _leaves[_indexByName[name]];
 
+    /// <summary>Where the first of the parameters begins whose names begin with <paramref name="prefix"/>.</summary>
+    public long OffsetOf(string prefix) => _offsets[_descriptions.Select((description, index) => (description.Name, index)).First(named => named.Name.StartsWith(prefix, StringComparison.Ordinal)).index];
+
     /// <summary>Overwrites parameters <paramref name="offset"/>… with fp32 <paramref name="values"/> (rounded when computing in bf16).</summary>
     public void Write(long offset, ReadOnlySpan<float> values)
     {

@@ -14,8 +14,11 @@ namespace GenSlmOrleans.Model;
 /// </summary>
 public sealed class GptNeoX : IDisposable
 {
+    private const string FinalNormPrefix = "gpt_neox.final_layer_norm.";
+
     private readonly HuggingFaceConfig _config;
     private readonly Layer[] _layers;
+    private readonly long[] _offsets;
     private readonly Tensor _embedIn;
     private readonly Tensor _finalNormWeight;
     private readonly Tensor _finalNormBias;
@@ -28,44 +31,65 @@ public sealed class GptNeoX : IDisposable
         _config = config;
         _headSize = config.HeadSize;
         _embedIn = parameters["gpt_neox.embed_in.weight"];
-        _layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => new Layer(parameters, $"gpt_neox.layers.{i}."))];
-        _finalNormWeight = parameters["gpt_neox.final_layer_norm.weight"];
-        _finalNormBias = parameters["gpt_neox.final_layer_norm.bias"];
+        _layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => new Layer(parameters, Prefix(i)))];
+        _offsets = [.. Enumerable.Range(0, config.LayerCount).Select(i => parameters.OffsetOf(Prefix(i))), parameters.OffsetOf(FinalNormPrefix)];
+        _finalNormWeight = parameters[FinalNormPrefix + "weight"];
+        _finalNormBias = parameters[FinalNormPrefix + "bias"];
         _embedOut = parameters[GptNeoXStateDict.OutputEmbedding];
         _rotary = new RotaryTable(config, parameters.ElementType, parameters.Device);
     }
 
     /// <summary>The hidden states after the final LayerNorm, [B, T, D].</summary>
+    /// <inheritdoc cref="Prepare"/>
+    public Tensor HiddenStates(Tensor ids_BT, Tensor? realKeys_BT = null)
+    {
+        var batch = Prepare(ids_BT, realKeys_BT);
+        var x_BTD = Embed(ids_BT);
+        for (int layer = 0; layer < LayerCount; layer++) x_BTD = RunLayer(layer, x_BTD, batch);
+        return FinalNorm(x_BTD);
+    }
+
+    /// <summary>How many layers there are between <see cref="Embed"/> and <see cref="FinalNorm"/>.</summary>
+    public int LayerCount => _layers.Length;
+
+    /// <summary>Where a layer's parameters begin in the flat vector; those of the final LayerNorm and of the output embedding for <see cref="LayerCount"/>. All that follows is used after it.</summary>
+    public long ParametersFrom(int layer) => _offsets[layer];
+
+    /// <summary>What all layers take of a batch besides their input.</summary>
     /// <param name="ids_BT">Token ids, int64, padded on the right.</param>
     /// <param name="realKeys_BT">
     /// Null: plain causal attention, right for every real token of a right-padded batch. Otherwise true where a token
     /// is real: padded keys are masked for every query, real or padded, as GenSLM's forward does.
     /// </param>
-    public Tensor HiddenStates(Tensor ids_BT, Tensor? realKeys_BT = null)
+    internal LayerInputs Prepare(Tensor ids_BT, Tensor? realKeys_BT)
     {
         long tokens = ids_BT.shape[1];
-        var mask_B1TT = realKeys_BT is null ? null : CausalMask(realKeys_BT, tokens);
         var (cos_T11R, sin_T11R) = _rotary.First(tokens);
-        // A product with one-hot rows takes the same rows as a look-up, to the bit, and its backward is a product too: added
-        // up in a fixed order on every device, where a scatter is not.
-        var x_BTD = functional.one_hot(ids_BT, _config.VocabularySize).to(_embedIn.dtype).matmul(_embedIn);
-        foreach (var layer in _layers)
+        return new LayerInputs(cos_T11R, sin_T11R, realKeys_BT is null ? null : CausalMask(realKeys_BT, tokens));
+    }
+
+    // A product with one-hot rows takes the same rows as a look-up, to the bit, and its backward is a product too: added
+    // up in a fixed order on every device, where a scatter is not.
+    internal Tensor Embed(Tensor ids_BT) => functional.one_hot(ids_BT, _config.VocabularySize).to(_embedIn.dtype).matmul(_embedIn);
+
+    /// <summary>One layer, [B, T, D] to [B, T, D].</summary>
+    internal Tensor RunLayer(int index, Tensor x_BTD, LayerInputs batch)
+    {
+        // What backward does not need is free as soon as the layer is done.
+        using var scope = NewDisposeScope();
+        var layer = _layers[index];
+        var attended_BTD = Attend(Norm(x_BTD, layer.InputNormWeight, layer.InputNormBias), layer, batch.Cos_T11R, batch.Sin_T11R, batch.Mask_B1TT);
+        if (_config.UseParallelResidual)
         {
-            var attended_BTD = Attend(Norm(x_BTD, layer.InputNormWeight, layer.InputNormBias), layer, cos_T11R, sin_T11R, mask_B1TT);
-            if (_config.UseParallelResidual)
-            {
-                var mixed_BTD = MultiLayerPerceptron(Norm(x_BTD, layer.PostNormWeight, layer.PostNormBias), layer);
-                x_BTD = mixed_BTD.Plus(attended_BTD).Plus(x_BTD);
-            }
-            else
-            {
-                x_BTD = attended_BTD.Plus(x_BTD);
-                x_BTD = MultiLayerPerceptron(Norm(x_BTD, layer.PostNormWeight, layer.PostNormBias), layer).Plus(x_BTD);
-            }
+            var mixed_BTD = MultiLayerPerceptron(Norm(x_BTD, layer.PostNormWeight, layer.PostNormBias), layer);
+            return mixed_BTD.Plus(attended_BTD).Plus(x_BTD).MoveToOuterDisposeScope();
         }
 
-        return Norm(x_BTD, _finalNormWeight, _finalNormBias);
+        var between_BTD = attended_BTD.Plus(x_BTD);
+        return MultiLayerPerceptron(Norm(between_BTD, layer.PostNormWeight, layer.PostNormBias), layer).Plus(between_BTD).MoveToOuterDisposeScope();
     }
+
+    internal Tensor FinalNorm(Tensor x_BTD) => Norm(x_BTD, _finalNormWeight, _finalNormBias);
 
     /// <summary>Scores of the next token from hidden states, [B, T, V].</summary>
     public Tensor Logits(Tensor hidden_BTD) => functional.linear(hidden_BTD, _embedOut);
@@ -108,7 +132,12 @@ public sealed class GptNeoX : IDisposable
         return causal_TT.logical_and(realKeys_BT.unsqueeze(1).unsqueeze(1));
     }
 
+    private static string Prefix(int layer) => $"gpt_neox.layers.{layer}.";
+
     public void Dispose() => _rotary.Dispose();
+
+    /// <summary>What all layers take of a batch besides their input: the rotary embedding's table, and a mask where causal attention alone is not enough.</summary>
+    internal readonly record struct LayerInputs(Tensor Cos_T11R, Tensor Sin_T11R, Tensor? Mask_B1TT);
 
     private sealed class Layer(FlatParameters parameters, string prefix)
     {

@@ -87,27 +87,38 @@ public sealed class Replica : IDisposable
 
     /// <summary>
     /// Forward and backward of one micro-batch: adds the gradient of (summed loss × <paramref name="lossFactor"/>) to
-    /// <paramref name="gradient"/>.
+    /// <paramref name="gradient"/>, layer by layer from the last.
     /// </summary>
-    public MicroBatchLoss Accumulate(MicroBatch batch, float lossFactor, GradientBuffer gradient)
+    /// <param name="batch">What is computed.</param>
+    /// <param name="lossFactor">Factor of the loss.</param>
+    /// <param name="gradient">What is added to.</param>
+    /// <param name="finished">Told, on this thread, from where on the gradient has all that this micro-batch adds to it: at last 0.</param>
+    public MicroBatchLoss Accumulate(MicroBatch batch, float lossFactor, GradientBuffer gradient, Action<long>? finished = null)
     {
         long targets = CausalLoss.CountTargets(batch, _padTokens);
-        if (targets == 0) return default;
+        if (targets == 0)
+        {
+            finished?.Invoke(0);
+            return default;
+        }
+
         Target(gradient);
         using var scope = NewDisposeScope();
         // A backward that failed half-way may have left something.
         if (_isMicroBatchGradientDirty) ClearMicroBatchGradient();
         _isMicroBatchGradientDirty = _microBatchGradient is not null;
-        var loss = Loss(batch);
-        loss.mul(tensor(lossFactor, device: _device)).backward();
-        if (_microBatchGradient is not null)
+        var (ids_BT, real_BT) = Inputs(batch);
+        var layers = new LayerwisePass(_model, ids_BT, KeyMask(batch, real_BT));
+        var loss = CausalLoss.Sum(_model.Logits(layers.HiddenStates), ids_BT, real_BT, _padTokens);
+        long end = ParameterCount;
+        foreach (long from in layers.Backward(loss.mul(tensor(lossFactor, device: _device))))
         {
-            using var noGradient = no_grad();
-            gradient.Values.add_(_microBatchGradient, LastingScalars.One);
-            _microBatchGradient.zero_();
-            _isMicroBatchGradientDirty = false;
+            if (_microBatchGradient is not null) Move(_microBatchGradient, gradient.Values, from, end);
+            end = from;
+            finished?.Invoke(from);
         }
 
+        _isMicroBatchGradientDirty = false;
         return new MicroBatchLoss(loss.item<float>(), targets);
     }
 
@@ -130,6 +141,15 @@ public sealed class Replica : IDisposable
         var hidden = _model.HiddenStates(ids_BT, KeyMask(batch, real_BT));
         var logits = _model.Logits(hidden);
         return (hidden.to(ScalarType.Float32).cpu().data<float>().ToArray(), logits.to(ScalarType.Float32).cpu().data<float>().ToArray());
+    }
+
+    private static void Move(Tensor source, Tensor destination, long from, long end)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        var part = source.narrow(0, from, end - from);
+        destination.narrow(0, from, end - from).add_(part, LastingScalars.One);
+        part.zero_();
     }
 
     private void ClearMicroBatchGradient()
