@@ -100,10 +100,21 @@ internal sealed class RunReplica : IAsyncDisposable
     /// <summary>Overwrites a block's parameters with those of <paramref name="version"/>.</summary>
     public Task WriteAsync(Block block, long version) => OnDeviceAsync(() => Blocks.Write(block, version));
 
+    /// <summary>Whether its gradients are where other threads can read them while it computes.</summary>
+    public bool ComputesInHostMemory => _device.Name == "cpu";
+
     /// <summary>Forward and backward of a shard's whole window, in micro-batch order.</summary>
     /// <exception cref="OperationCanceledException">It was broken off; what it had accumulated is given back.</exception>
     public Task<(ShardTotals Totals, GradientBuffer Gradient)> AccumulateAsync(int shard, StepPosition position, CancellationToken cancellation = default) =>
-        _device.RunAsync(Plan.Spec.Threads, () => Accumulate(shard, position, cancellation), _released.Token);
+        AccumulateAsync(shard, position, null, cancellation);
+
+    /// <inheritdoc cref="AccumulateAsync(int, StepPosition, CancellationToken)"/>
+    /// <param name="shard">The shard.</param>
+    /// <param name="position">The window.</param>
+    /// <param name="final">Told on the device's thread, while the last backward goes on, from where on the gradient is final. With the first call the gradient is whoever's it is told.</param>
+    /// <param name="cancellation">Breaks it off between two micro-batches.</param>
+    public Task<(ShardTotals Totals, GradientBuffer Gradient)> AccumulateAsync(int shard, StepPosition position, Action<GradientBuffer, long>? final, CancellationToken cancellation) =>
+        _device.RunAsync(Plan.Spec.Threads, () => Accumulate(shard, position, final, cancellation), _released.Token);
 
     /// <summary>The first record of a window, in order, whose own gradient or loss is not finite; null when there is none.</summary>
     public Task<NonFiniteRecord?> FindNonFiniteAsync(ShardRange shards, StepPosition position) =>
@@ -137,21 +148,27 @@ internal sealed class RunReplica : IAsyncDisposable
 
     public Task OnDeviceAsync(Action work) => _device.RunAsync(Plan.Spec.Threads, work, _released.Token);
 
-    private (ShardTotals Totals, GradientBuffer Gradient) Accumulate(int shard, StepPosition position, CancellationToken cancellation)
+    private (ShardTotals Totals, GradientBuffer Gradient) Accumulate(int shard, StepPosition position, Action<GradientBuffer, long>? final, CancellationToken cancellation)
     {
         var gradient = _replica.RentGradient();
+        bool isHandedOver = false;
+        Action<long>? told = final is null ? null : from =>
+        {
+            isHandedOver = true;
+            final(gradient, from);
+        };
         try
         {
-            return (Accumulate(shard, position, gradient, cancellation), gradient);
+            return (Accumulate(shard, position, gradient, told, cancellation), gradient);
         }
         catch
         {
-            _replica.Return(gradient);
+            if (!isHandedOver) _replica.Return(gradient);
             throw;
         }
     }
 
-    private ShardTotals Accumulate(int shard, StepPosition position, GradientBuffer gradient, CancellationToken cancellation)
+    private ShardTotals Accumulate(int shard, StepPosition position, GradientBuffer gradient, Action<long>? final, CancellationToken cancellation)
     {
         var range = Plan.Windows.MicroBatches(shard, position.Window);
         var totals = new ShardTotals(shard, 0, 0, 0, 0, 0, 0);
@@ -166,7 +183,7 @@ internal sealed class RunReplica : IAsyncDisposable
             long targets = CausalLoss.CountTargets(batch, PadTokensOf(Plan.Spec));
             float factor = GradientScale.MicroBatchFactor(Plan.Scaling, targets, Plan.Spec.AccumulationSteps);
             long began = Stopwatch.GetTimestamp();
-            var loss = _replica.Accumulate(batch, factor, gradient);
+            var loss = _replica.Accumulate(batch, factor, gradient, index == range.First + range.Count - 1 ? final : null);
             Interlocked.Add(ref _microBatchTicks, Stopwatch.GetElapsedTime(began).Ticks);
             digest.Append(batch.Records);
             totals = totals with

@@ -53,18 +53,27 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
     }
 
     /// <summary>Has <paramref name="move"/> bring each of the blocks, several at a time.</summary>
-    public async Task EachAsync(int[] blocks, Func<int, Task> move)
+    public Task EachAsync(int[] blocks, Func<int, Task> move)
     {
-        // Where in the vector this silo begins: another one for each silo of a run, and the same every time.
-        int start = blocks.Length == 0 ? 0 : (int)(StableHash.Of(siloName) % (uint)blocks.Length);
-        int next = 0;
-        async Task Lane()
+        int start = StartOf(blocks.Length), next = 0;
+        // All lanes run on the grain's own scheduler, one turn at a time: the counter needs no lock.
+        return InLanesAsync(() => Task.FromResult<int?>(next < blocks.Length ? blocks[(start + next++) % blocks.Length] : null), move);
+    }
+
+    /// <summary>The same as the blocks become final.</summary>
+    public static Task EachAsync(FinalBlocks blocks, Func<int, Task> move) => InLanesAsync(blocks.TakeAsync, move);
+
+    /// <summary>Where among so many blocks this silo begins: another place for each silo of a run, and the same every time.</summary>
+    public int StartOf(int count) => count == 0 ? 0 : (int)(StableHash.Of(siloName) % (uint)count);
+
+    private static Task InLanesAsync(Func<Task<int?>> take, Func<int, Task> move)
+    {
+        async Task LaneAsync()
         {
-            // All lanes run on the grain's own scheduler, one turn at a time: the counter needs no lock.
-            while (next < blocks.Length) await move(blocks[(start + next++) % blocks.Length]);
+            while (await take() is { } index) await move(index);
         }
 
-        await Task.WhenAll(Enumerable.Range(0, Math.Min(BlocksInFlight, blocks.Length)).Select(_ => Lane()));
+        return Task.WhenAll(Enumerable.Range(0, BlocksInFlight).Select(_ => LaneAsync()));
     }
 
     /// <summary>Contributes a block of the sum over a node's shards to every holder of its partition.</summary>
@@ -150,7 +159,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
             {
                 block.Dispose();
                 if (tried == DamageTries)
-                    throw new RunFailedException($"Step {contribution.Fence.Step}: block {index} of {string.Join(", ", contribution.Totals.Select(shard => $"shard {shard.Shard}"))} arrived damaged {DamageTries} times; it was not used. {exception.Message}");
+                    throw new RunFailedException($"Step {contribution.Fence.Step}: block {index} of {contribution.Shards} arrived damaged {DamageTries} times; it was not used. {exception.Message}");
             }
         }
     }

@@ -77,12 +77,78 @@ internal sealed class SiteWork(
     private async Task ComputeAsync(SiteDevice device, int shard, StepPosition position, PhaseClock clock)
     {
         await FaultPoint.ReachAsync(FaultPhase.Accumulate, request.Fence.Step);
+        if (await _adding.TakeAsync(() => Task.FromResult(TryGrow(device, shard))) is { } growing)
+        {
+            await ComputeAndPushAsync(device, shard, growing, position, clock);
+            return;
+        }
+
         var (totals, gradient) = await device.WatchedAsync(() => device.Replica.AccumulateAsync(shard, position, window.Abandoned), late => late.Gradient.Return());
         await AddAsync(device, shard, gradient);
-        _totals[shard] = totals;
-        if (!site.Computed.Add(shard)) _repeated += totals.MicroBatches;
+        Computed(device, totals, clock);
+    }
+
+    private void Computed(SiteDevice device, ShardTotals totals, PhaseClock clock)
+    {
+        _totals[totals.Shard] = totals;
+        if (!site.Computed.Add(totals.Shard)) _repeated += totals.MicroBatches;
         metrics.WindowComputed(site.Context.RunId, device.Replica.DeviceName, totals, device.Replica.TakeMicroBatchSeconds());
         clock.Ended("compute");
+    }
+
+    // A sum that lacks only this shard, and is pushed as such, leaves while the shard is still in its last backward.
+    private GrowingSum? TryGrow(SiteDevice device, int shard)
+    {
+        if (!device.Replica.ComputesInHostMemory) return null;
+        var (tree, kept) = (site.Model.Tree, window.Kept);
+        var node = tree.Cover(kept.First, kept.End).First(Holds);
+        var others = new List<(TreeNode Node, bool IsLeft)>();
+        for (var at = new TreeNode(0, shard); at != node; at = tree.Parent(at))
+            if (tree.Contains(tree.Sibling(at))) others.Add((tree.Sibling(at), tree.Sibling(at).Index < at.Index));
+        if (others.Exists(other => !_sums.Held.Contains(other.Node))) return null;
+        return new GrowingSum(device.Replica, node, others.Select(Taken), transfer.StartOf(site.Model.Layout.BlockCount), window.IsTaken, compute);
+
+        bool Holds(TreeNode one) => tree.Covers(one) is var (first, end) && first <= shard && shard < end;
+
+        (GradientBuffer, bool) Taken((TreeNode Node, bool IsLeft) other) => _sums.TryTake(other.Node, out var sum) ? (sum, other.IsLeft) : throw new InvalidOperationException();
+    }
+
+    private async Task ComputeAndPushAsync(SiteDevice device, int shard, GrowingSum growing, StepPosition position, PhaseClock clock)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(window.Abandoned);
+        var pushing = PushAsync(growing, ended.Token);
+        try
+        {
+            Computed(device, await device.WatchedAsync(() => AccumulateAsync(device, shard, growing, position)), clock);
+            growing.Complete();
+        }
+        catch
+        {
+            growing.Blocks.End();
+            await ended.CancelAsync();
+            await Task.WhenAny(pushing);
+            // The sums that it was added to are gone with it.
+            var (first, end) = site.Model.Tree.Covers(growing.Node);
+            for (int other = first; other < end; other++)
+                if (other != shard) window.Return(other);
+            throw;
+        }
+
+        await pushing;
+    }
+
+    private async Task<ShardTotals> AccumulateAsync(SiteDevice device, int shard, GrowingSum growing, StepPosition position)
+    {
+        try
+        {
+            var (totals, gradient) = await device.Replica.AccumulateAsync(shard, position, growing.Final, window.Abandoned);
+            growing.Final(gradient, from: 0);
+            return totals;
+        }
+        finally
+        {
+            growing.Computed();
+        }
     }
 
     // Sums of several devices meet in the host's memory.
@@ -111,15 +177,47 @@ internal sealed class SiteWork(
 
     private async Task PushAsync(SiteDevice device, TreeNode node, GradientBuffer sum)
     {
-        var (first, end) = site.Model.Tree.Covers(node);
         using (var source = new SumSource(device.Replica, sum, window.IsTaken, compute))
         {
             await FaultPoint.ReachAsync(FaultPhase.BeforePush, request.Fence.Step);
-            var contribution = new Contribution(request.Fence, node, [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)]);
             var blocks = Enumerable.Range(0, site.Model.Layout.BlockCount).ToArray();
-            await transfer.EachAsync(blocks, index => transfer.PushAsync(contribution, request.Partitions.Owner(index), index, source, window.Abandoned));
+            await transfer.EachAsync(blocks, index => PushAsync(node, index, source, window.Abandoned));
         }
 
+        Pushed(node);
+    }
+
+    private async Task PushAsync(GrowingSum growing, CancellationToken cancellation)
+    {
+        Task? begun = null;
+        try
+        {
+            await BlockTransfer.EachAsync(growing.Blocks, async index =>
+            {
+                await (begun ??= FaultPoint.ReachAsync(FaultPhase.BeforePush, request.Fence.Step));
+                await growing.AddAsync(index);
+                await PushAsync(growing.Node, index, growing, cancellation);
+            });
+        }
+        finally
+        {
+            growing.Pushed();
+        }
+
+        Pushed(growing.Node);
+    }
+
+    // What the shards put in goes with the first block alone: until then it need not be known.
+    private Task PushAsync(TreeNode node, int index, IBlockSource source, CancellationToken cancellation)
+    {
+        var (first, end) = site.Model.Tree.Covers(node);
+        var contribution = new Contribution(request.Fence, node, new ShardRange(first, end), index == 0 ? [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)] : []);
+        return transfer.PushAsync(contribution, request.Partitions.Owner(index), index, source, cancellation);
+    }
+
+    private void Pushed(TreeNode node)
+    {
+        var (first, end) = site.Model.Tree.Covers(node);
         for (int shard = first; shard < end; shard++) site.Contributed.Add(shard);
     }
 }
