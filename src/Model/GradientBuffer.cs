@@ -10,9 +10,13 @@ public sealed class GradientBuffer : IDisposable
     private readonly Replica _owner;
 
     private readonly DeviceType _place;
+    private readonly Lazy<HostMemory> _host;
 
-    internal GradientBuffer(long count, Device device, Replica owner) =>
+    internal GradientBuffer(long count, Device device, Replica owner)
+    {
         (Values, Count, _owner, _place) = (zeros([count], ScalarType.Float32, device), count, owner, device.type);
+        _host = new Lazy<HostMemory>(() => new HostMemory(Values));
+    }
 
     internal Tensor Values { get; }
 
@@ -65,11 +69,18 @@ public sealed class GradientBuffer : IDisposable
         MemoryMarshal.Cast<byte, float>(host.bytes).CopyTo(destination);
     }
 
+    /// <summary>Its values from <paramref name="offset"/> on as they lie in host memory, for as long as it has not been returned.</summary>
+    public unsafe ReadOnlySpan<float> HostValues(long offset, int length) => new(_host.Value.At(offset, length), length);
+
     /// <summary>
     /// Its values as they lie in host memory, for readers that may outlast the replica; null where they are a GPU's. It must be
     /// neither written nor returned before the loan has ended.
     /// </summary>
     public GradientLoan? TryLend() => _place == DeviceType.CPU ? new GradientLoan(this) : null;
 
-    public void Dispose() => Values.Dispose();
+    public void Dispose()
+    {
+        if (_host.IsValueCreated) _host.Value.Dispose();
+        Values.Dispose();
+    }
 }

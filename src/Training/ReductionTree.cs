@@ -43,6 +43,13 @@ public sealed class ReductionTree
     /// <summary>The other child of a node's parent.</summary>
     public TreeNode Sibling(TreeNode node) => new(node.Level, node.Index ^ 1);
 
+    /// <summary>The nodes whose sums make that of <paramref name="node"/> when they are added to the one of <paramref name="shard"/>, in this order. The node holds the shard.</summary>
+    public IEnumerable<TreeNode> Besides(TreeNode node, int shard)
+    {
+        for (var at = new TreeNode(0, shard); at != node; at = Parent(at))
+            if (Contains(Sibling(at))) yield return Sibling(at);
+    }
+
     /// <summary>The fewest nodes that exactly cover a contiguous range of shards, in shard order.</summary>
     public ImmutableArray<TreeNode> Cover(int firstShard, int endShard)
     {

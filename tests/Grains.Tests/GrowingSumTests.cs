@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
@@ -36,14 +37,15 @@ public sealed class GrowingSumTests : IDisposable
         await using var replica = await ReplicaAsync(shards);
         var position = replica.Plan.Windows.Locate(1);
         var expected = await WholeAsync(replica, position);
-        var (growing, nodes) = (Growing(replica, await OthersAsync(replica, position, last)), replica.Plan.Layout.BlockCount);
+        int blocks = replica.Plan.Layout.BlockCount;
+        var growing = Growing(replica, await OthersAsync(replica, position, last));
         Assert.Equal(replica.Plan.Tree.Root, growing.Node);
         var taken = new Dictionary<int, float[]>();
         using var early = new ManualResetEventSlim();
         var computing = ComputeAsync(replica, growing, position, last, from =>
         {
             // On the device's thread, in the middle of its backward: it goes on when somebody has had a block.
-            if (from == 0 || from > ParameterLayout.BlockOffset(nodes - 1) || early.IsSet) return;
+            if (from == 0 || from > ParameterLayout.BlockOffset(blocks - 1) || early.IsSet) return;
             Assert.True(early.Wait(s_deadline));
         });
         while (await growing.Blocks.TakeAsync().WaitAsync(s_deadline) is { } index)
@@ -51,9 +53,9 @@ public sealed class GrowingSumTests : IDisposable
             await growing.AddAsync(index);
             using var copy = await growing.CopyAsync(index);
             taken.Add(index, copy.Values.ToArray());
-            Assert.Equal(index == 0, taken.Count == nodes);
+            Assert.Equal(index == 0, taken.Count == blocks);
             early.Set();
-            if (taken.Count == nodes - 1)
+            if (taken.Count == blocks - 1)
             {
                 await computing;
                 growing.Complete();
@@ -61,8 +63,8 @@ public sealed class GrowingSumTests : IDisposable
         }
 
         growing.Pushed();
-        for (int index = 0; index < nodes; index++) Assert.Equal(expected[index], taken[index]);
-        Assert.Equal(0, replica.GradientsOut);
+        for (int index = 0; index < blocks; index++) Assert.Equal(expected[index], taken[index]);
+        Assert.Equal(growing.Others.Length, replica.GradientsOut);
     }
 
     [Fact]
@@ -82,7 +84,8 @@ public sealed class GrowingSumTests : IDisposable
             Assert.Null(await growing.Blocks.TakeAsync());
             Assert.Equal(beginsToPush ? 2 : 1, replica.GradientsOut);
             growing.Pushed();
-            Assert.Equal(0, replica.GradientsOut);
+            Assert.Equal(1, replica.GradientsOut);
+            growing.Others.Single().Sum.Return();
         }
     }
 
@@ -97,6 +100,17 @@ public sealed class GrowingSumTests : IDisposable
         growing.Pushed();
         Assert.Equal(1, replica.GradientsOut);
         lent.Dispose();
+        Assert.Equal(0, replica.GradientsOut);
+    }
+
+    [Fact]
+    public async Task One_that_goes_on_when_nobody_waits_for_it_any_more_gives_its_gradient_back()
+    {
+        await using var replica = await ReplicaAsync(shards: 1);
+        var growing = Growing(replica, []);
+        growing.Pushed();
+        await ComputeAsync(replica, growing, replica.Plan.Windows.Locate(1), shard: 0, _ => { });
+        Assert.Null(await growing.Blocks.TakeAsync());
         Assert.Equal(0, replica.GradientsOut);
     }
 
@@ -133,18 +147,16 @@ public sealed class GrowingSumTests : IDisposable
         }
     }
 
-    private GrowingSum Growing(RunReplica replica, IEnumerable<(GradientBuffer, bool)> others) => new(replica, replica.Plan.Tree.Root, others, start: 1, isLast: true, _compute);
+    private GrowingSum Growing(RunReplica replica, ImmutableArray<(TreeNode, GradientBuffer)> others) => new(replica, replica.Plan.Tree.Root, others, start: 1, isLast: true, _compute);
 
-    // The sums that lack only the last shard, from the leaf up.
-    private static async Task<List<(GradientBuffer, bool)>> OthersAsync(RunReplica replica, StepPosition position, int last)
+    // The sums that lack only the last shard.
+    private static async Task<ImmutableArray<(TreeNode Node, GradientBuffer Sum)>> OthersAsync(RunReplica replica, StepPosition position, int last)
     {
         var tree = replica.Plan.Tree;
         var sums = new ReductionAccumulator<GradientBuffer>(tree, RunReplica.Merge);
         for (int shard = 0; shard < tree.ShardCount; shard++)
             if (shard != last) sums.Add(new TreeNode(0, shard), (await replica.AccumulateAsync(shard, position)).Gradient);
-        var others = new List<(GradientBuffer, bool)>();
-        for (var at = new TreeNode(0, last); at != tree.Root; at = tree.Parent(at))
-            if (tree.Contains(tree.Sibling(at)) && sums.TryTake(tree.Sibling(at), out var sum)) others.Add((sum, tree.Sibling(at).Index < at.Index));
+        ImmutableArray<(TreeNode, GradientBuffer)> others = [.. tree.Besides(tree.Root, last).Select(node => (node, sums.TryTake(node, out var sum) ? sum : throw new InvalidOperationException($"{node}")))];
         Assert.Empty(sums.Held);
         return others;
     }

@@ -4,8 +4,8 @@ using GenSlmOrleans.Formats;
 namespace GenSlmOrleans.Grains.Host;
 
 /// <summary>
-/// What a micro-batch holds at most, counted from <c>GptNeoX.cs</c> in the order of its lines: every tensor of forward lives
-/// until its scope is disposed after backward. D hidden width, I intermediate width, V vocabulary, R the part of a head that is
+/// What a micro-batch holds at most, counted from <c>GptNeoX.cs</c> in the order of its lines: as if every tensor of forward
+/// lived until after backward (those that backward does not need go when their layer is done). D hidden width, I intermediate width, V vocabulary, R the part of a head that is
 /// turned; attention is computed in tiles and keeps no T × T scores.
 /// </summary>
 public static class ActivationMemory

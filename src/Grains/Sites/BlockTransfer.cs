@@ -8,7 +8,7 @@ namespace GenSlmOrleans.Grains.Sites;
 
 /// <summary>
 /// Moves blocks between a silo and the holders of the partitions, a few at a time: enough to keep a connection busy, little to
-/// hold. Silos start at different blocks, so that all holders are at work. A holder that is slow is asked again, with pauses;
+/// hold. Silos start at different blocks, as far as these are there, so that all holders are at work. A holder that is slow is asked again, with pauses;
 /// one that is gone, leaving or has not what was asked for is passed over as long as another of the partition is there.
 /// </summary>
 internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, Peers peers, string runId, string siloName, ClusterMetrics metrics, TimeProvider time)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains.Devices;
@@ -11,7 +12,7 @@ namespace GenSlmOrleans.Grains.Sites;
 
 /// <summary>
 /// A silo's part of one accumulation window: its devices take shard after shard, whole subtrees are added up here, whichever
-/// device did their shards, and each sum is pushed as soon as it is complete. What the window still covers may shrink from its
+/// device did their shards, and each sum is pushed as soon as it is complete, or, in host memory, as its last shard's backward completes it. What the window still covers may shrink from its
 /// end while it goes on.
 /// </summary>
 internal sealed class SiteWork(
@@ -52,23 +53,31 @@ internal sealed class SiteWork(
         while (window.Take() is { } shard)
         {
             if (!request.Again && site.Contributed.Contains(shard)) continue;
+            await FaultPoint.ReachAsync(FaultPhase.Accumulate, request.Fence.Step);
+            var growing = await _adding.TakeAsync(() => Task.FromResult(TryGrow(device, shard)));
+            using var ended = CancellationTokenSource.CreateLinkedTokenSource(window.Abandoned);
+            var pushing = growing is null ? Task.CompletedTask : PushAsync(growing, ended.Token);
             try
             {
-                await ComputeAsync(device, shard, position, clock);
+                if (growing is null) await ComputeAsync(device, shard, position, clock);
+                else await ComputeAsync(device, shard, growing, position, clock);
             }
-            catch (DevicesStuckException exception)
+            catch (Exception exception)
             {
-                _setAside.Add(exception.Message);
-                window.Return(shard);
-                return;
-            }
-            catch (Exception exception) when (!CallFailure.IsLoss(exception) && exception is not (RunFailedException or RunInputException))
-            {
+                if (growing is not null) await BreakOffAsync(growing, pushing, ended);
+                if (exception is DevicesStuckException)
+                {
+                    _setAside.Add(exception.Message);
+                    window.Return(shard);
+                    return;
+                }
+
                 // After an error of its own a device's replica is not to be trusted: the next preparation makes and proves another.
-                _ = site.ReleaseAsync(device.Replica.DeviceName);
+                if (!CallFailure.IsLoss(exception) && exception is not (RunFailedException or RunInputException)) _ = site.ReleaseAsync(device.Replica.DeviceName);
                 throw;
             }
 
+            if (growing is not null) await PushedAsync(growing, pushing);
             foreach (var (node, sum) in await _adding.TakeAsync(() => Task.FromResult(Complete()))) await PushAsync(device, node, sum);
             clock.Ended("push");
         }
@@ -76,16 +85,29 @@ internal sealed class SiteWork(
 
     private async Task ComputeAsync(SiteDevice device, int shard, StepPosition position, PhaseClock clock)
     {
-        await FaultPoint.ReachAsync(FaultPhase.Accumulate, request.Fence.Step);
-        if (await _adding.TakeAsync(() => Task.FromResult(TryGrow(device, shard))) is { } growing)
-        {
-            await ComputeAndPushAsync(device, shard, growing, position, clock);
-            return;
-        }
-
         var (totals, gradient) = await device.WatchedAsync(() => device.Replica.AccumulateAsync(shard, position, window.Abandoned), late => late.Gradient.Return());
         await AddAsync(device, shard, gradient);
         Computed(device, totals, clock);
+    }
+
+    private async Task ComputeAsync(SiteDevice device, int shard, GrowingSum growing, StepPosition position, PhaseClock clock)
+    {
+        Computed(device, await device.WatchedAsync(AccumulateAsync), clock);
+        growing.Complete();
+
+        async Task<ShardTotals> AccumulateAsync()
+        {
+            try
+            {
+                var (totals, gradient) = await device.Replica.AccumulateAsync(shard, position, growing.Final, window.Abandoned);
+                growing.Final(gradient, from: 0);
+                return totals;
+            }
+            finally
+            {
+                growing.Computed();
+            }
+        }
     }
 
     private void Computed(SiteDevice device, ShardTotals totals, PhaseClock clock)
@@ -101,54 +123,33 @@ internal sealed class SiteWork(
     {
         if (!device.Replica.ComputesInHostMemory) return null;
         var (tree, kept) = (site.Model.Tree, window.Kept);
-        var node = tree.Cover(kept.First, kept.End).First(Holds);
-        var others = new List<(TreeNode Node, bool IsLeft)>();
-        for (var at = new TreeNode(0, shard); at != node; at = tree.Parent(at))
-            if (tree.Contains(tree.Sibling(at))) others.Add((tree.Sibling(at), tree.Sibling(at).Index < at.Index));
-        if (others.Exists(other => !_sums.Held.Contains(other.Node))) return null;
-        return new GrowingSum(device.Replica, node, others.Select(Taken), transfer.StartOf(site.Model.Layout.BlockCount), window.IsTaken, compute);
-
-        bool Holds(TreeNode one) => tree.Covers(one) is var (first, end) && first <= shard && shard < end;
-
-        (GradientBuffer, bool) Taken((TreeNode Node, bool IsLeft) other) => _sums.TryTake(other.Node, out var sum) ? (sum, other.IsLeft) : throw new InvalidOperationException();
+        var node = tree.Cover(kept.First, kept.End).First(one => tree.Covers(one) is var (first, end) && first <= shard && shard < end);
+        if (tree.Besides(node, shard).Any(other => !_sums.Held.Contains(other))) return null;
+        var others = tree.Besides(node, shard).Select(other => (other, _sums.TryTake(other, out var sum) ? sum : throw new UnreachableException()));
+        return new GrowingSum(device.Replica, node, [.. others], transfer.StartOf(site.Model.Layout.BlockCount), window.IsTaken, compute);
     }
 
-    private async Task ComputeAndPushAsync(SiteDevice device, int shard, GrowingSum growing, StepPosition position, PhaseClock clock)
+    // What it was to be added to is as it was.
+    private async Task BreakOffAsync(GrowingSum growing, Task pushing, CancellationTokenSource ended)
     {
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(window.Abandoned);
-        var pushing = PushAsync(growing, ended.Token);
-        try
-        {
-            Computed(device, await device.WatchedAsync(() => AccumulateAsync(device, shard, growing, position)), clock);
-            growing.Complete();
-        }
-        catch
-        {
-            growing.Blocks.End();
-            await ended.CancelAsync();
-            await Task.WhenAny(pushing);
-            // The sums that it was added to are gone with it.
-            var (first, end) = site.Model.Tree.Covers(growing.Node);
-            for (int other = first; other < end; other++)
-                if (other != shard) window.Return(other);
-            throw;
-        }
-
-        await pushing;
+        growing.Blocks.End();
+        await ended.CancelAsync();
+        await Task.WhenAny(pushing);
+        await _adding.TakeAsync(() => Task.FromResult(growing.Others.All(other => _sums.Add(other.Node, other.Sum))));
     }
 
-    private async Task<ShardTotals> AccumulateAsync(SiteDevice device, int shard, GrowingSum growing, StepPosition position)
+    private async Task PushedAsync(GrowingSum growing, Task pushing)
     {
         try
         {
-            var (totals, gradient) = await device.Replica.AccumulateAsync(shard, position, growing.Final, window.Abandoned);
-            growing.Final(gradient, from: 0);
-            return totals;
+            await pushing;
         }
         finally
         {
-            growing.Computed();
+            foreach (var (_, sum) in growing.Others) sum.Return();
         }
+
+        Contributed(growing.Node);
     }
 
     // Sums of several devices meet in the host's memory.
@@ -184,7 +185,7 @@ internal sealed class SiteWork(
             await transfer.EachAsync(blocks, index => PushAsync(node, index, source, window.Abandoned));
         }
 
-        Pushed(node);
+        Contributed(node);
     }
 
     private async Task PushAsync(GrowingSum growing, CancellationToken cancellation)
@@ -194,6 +195,7 @@ internal sealed class SiteWork(
         {
             await BlockTransfer.EachAsync(growing.Blocks, async index =>
             {
+                cancellation.ThrowIfCancellationRequested();
                 await (begun ??= FaultPoint.ReachAsync(FaultPhase.BeforePush, request.Fence.Step));
                 await growing.AddAsync(index);
                 await PushAsync(growing.Node, index, growing, cancellation);
@@ -203,19 +205,16 @@ internal sealed class SiteWork(
         {
             growing.Pushed();
         }
-
-        Pushed(growing.Node);
     }
 
-    // What the shards put in goes with the first block alone: until then it need not be known.
     private Task PushAsync(TreeNode node, int index, IBlockSource source, CancellationToken cancellation)
     {
         var (first, end) = site.Model.Tree.Covers(node);
-        var contribution = new Contribution(request.Fence, node, new ShardRange(first, end), index == 0 ? [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)] : []);
+        var contribution = new Contribution(request.Fence, node, new ShardRange(first, end), [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)]);
         return transfer.PushAsync(contribution, request.Partitions.Owner(index), index, source, cancellation);
     }
 
-    private void Pushed(TreeNode node)
+    private void Contributed(TreeNode node)
     {
         var (first, end) = site.Model.Tree.Covers(node);
         for (int shard = first; shard < end; shard++) site.Contributed.Add(shard);
