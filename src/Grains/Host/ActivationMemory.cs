@@ -4,16 +4,15 @@ using GenSlmOrleans.Formats;
 namespace GenSlmOrleans.Grains.Host;
 
 /// <summary>
-/// What a micro-batch holds at most, counted from <c>GptNeoX.cs</c> in the order of its lines: as if every tensor of forward
-/// lived until after backward (those that backward does not need go when their layer is done). D hidden width, I intermediate width, V vocabulary, R the part of a head that is
-/// turned; attention is computed in tiles and keeps no T × T scores.
+/// What a micro-batch holds at most, counted from <c>GptNeoX.cs</c>: of each layer what its backward needs, and of the one that is computed
+/// everything. D hidden width, I intermediate width, V vocabulary; attention is computed in tiles and keeps no T × T scores.
 /// </summary>
 public static class ActivationMemory
 {
     // What kernels take for themselves, more of it where they add up bf16 in fp32, and what lies idle between pieces of
     // different sizes; as measured (bench memory).
     private const double Fp32Slack = 1.1;
-    private const double Bf16Slack = 1.3;
+    private const double Bf16Slack = 1.2;
     private const long KernelBytes = 16L << 20;
 
     /// <summary>Bytes of one micro-batch at most.</summary>
@@ -25,9 +24,9 @@ public static class ActivationMemory
         double elementBytes = spec.Precision == Precision.Bf16 ? 2 : 4;
         double tokens = (double)spec.BatchSize * columns;
         double width = config.HiddenSize, inner = config.IntermediateSize, words = config.VocabularySize;
-        // Both norms' results, fused projection (3), queries and keys with what was turned (2), attention before and after its
-        // last product, the perceptron's result and both sums; the pieces of turning; the perceptron before and after its activation.
-        double layer = ((12 + (9 * config.RotaryFraction)) * width) + (2 * inner);
+        // Its input, both norms' results, fused projection (3), queries and keys turned (2), attention before its last product; the
+        // perceptron before and after its activation. One after the other, the perceptron has an input of its own.
+        double layer = ((config.UseParallelResidual ? 9 : 10) * width) + (2 * inner);
         // Backward through one layer has gradients of its widest pieces besides.
         double backward = (8 * width) + (3 * inner);
         double ends = (3 * width) + words;
