@@ -89,7 +89,8 @@ internal static class MemoryBench
             var spec = new RunSpec { Model = model, Shards = silos, SeqLength = sequence, BatchSize = batch };
             var need = new RunMemory(spec, config, longestRecord: 0).On(silos, cpuDevices: 1);
             foreach (long peak in peaks.Values) Report($"{model}, silo of {silos}", peak, need.TrainingBytes);
-            Console.WriteLine($"  {need}");
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"  of that, in MB: program {need.Process / 1e6:F0}, replica {need.Replica / 1e6:F0}, a micro-batch {need.Activations / 1e6:F0}, gradients {need.GradientSums / 1e6:F0}, partitions {need.Partitions / 1e6:F0}, sums that wait {need.WaitingSums / 1e6:F0}, on their way {need.Transfer / 1e6:F0}; besides, for a checkpoint at most {need.Snapshot / 1e6:F0}"));
         }
         finally
         {

@@ -9,6 +9,9 @@ internal static class PythonPeer
     /// <summary>What is said where there is none.</summary>
     public const string Missing = "No Python here has torch (Debian: python3-torch and libopenblas0-pthread): there is nothing to compare with.";
 
+    // Ctrl-C and SIGTERM reach it, too.
+    private static readonly int[] s_interrupted = [128 + 2, 128 + 15];
+
     // Debian's python3-torch is the system's Python's, which may not be the first on the path.
     private static readonly string[] s_pythons = ["python3", "/usr/bin/python3"];
 
@@ -19,10 +22,12 @@ internal static class PythonPeer
 
     /// <summary>Runs a script that prints one JSON object.</summary>
     /// <exception cref="InvalidOperationException">There is no such Python, or the script failed.</exception>
+    /// <exception cref="OperationCanceledException">It was interrupted.</exception>
     public static JsonDocument Run(string script, params string[] arguments)
     {
         var path = Measurement.InCheckout($"bench/peers/{script}");
         var end = End(s_python.Value ?? throw new InvalidOperationException(Missing), [path, .. arguments]);
+        if (end is { } ended && s_interrupted.Contains(ended.ExitCode)) throw new OperationCanceledException($"{path} was interrupted.");
         return end is { ExitCode: 0 } ? JsonDocument.Parse(end.Output) : throw new InvalidOperationException($"{path} failed.\n{end?.Errors}");
     }
 
