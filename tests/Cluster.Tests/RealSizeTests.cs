@@ -8,8 +8,9 @@ namespace GenSlmOrleans.Cluster.Tests;
 [Trait("machine", "alone")] // It watches how late the pool is.
 public sealed partial class RealSizeTests
 {
+    // So many steps that the preparation, which is a matter of seconds in any run, is not half of it.
     private static readonly string[] Settings =
-        ["--model", "genslm_25M_patric", "--threads", "1", "--seq-length", "8", "--batch-size", "1", "--accumulation-steps", "1", "--shards", "2", "--max-steps", "40", "--val-every", "20", "--limit-val-batches", "2"];
+        ["--model", "genslm_25M_patric", "--threads", "1", "--seq-length", "8", "--batch-size", "1", "--accumulation-steps", "1", "--shards", "2", "--max-steps", "100", "--val-every", "50", "--limit-val-batches", "2"];
 
     [Fact]
     public async Task Two_silos_stay_awake_and_alive_while_25M_parameters_are_made_trained_validated_and_kept()
