@@ -20,7 +20,7 @@ internal static class LinkBench
         int rounds = options.Number("rounds", 3), steps = options.Number("steps", 6), shortSteps = options.Number("short-steps", 14), columns = options.Number("seq-length", 469);
         int megabits = options.Number("megabits", 1000);
         var (model, fasta) = (options.Model(), options.Text("fasta") ?? Measurement.DefaultFasta());
-        if (await SiloNetwork.ObstacleAsync() is { } obstacle)
+        if (await SiloNetwork.ObstacleAsync(megabits) is { } obstacle)
         {
             results.Skip("link", obstacle);
             return;
@@ -52,10 +52,10 @@ internal static class LinkBench
     {
         try
         {
+            var submission = CampaignSpecs.Submission(spec, ScratchFolder.File("run"));
             await using var network = await SiloNetwork.OpenAsync(Silos);
             for (int place = 0; place < Silos; place++) await network.LimitAsync(place, megabits);
             await using var cluster = await ChaosCluster.OpenAsync(ScratchFolder.Path, Silos, network, cancellation);
-            var submission = CampaignSpecs.Submission(spec, ScratchFolder.File("run"));
             await using (var connection = await cluster.ConnectAsync(cancellation)) await connection.Grains.GetGrain<ITrainingRunGrain>(SubmissionCheck.RunId(submission.Spec)).StartAsync(submission);
             return await MeasuredRun.ObserveAsync(submission.Spec.Output, WarmUpSteps, (int)spec.MaxSteps, () => SiloFigures.ReadAsync(
                 cluster.Silos.Select(silo => (silo.Name, string.Create(CultureInfo.InvariantCulture, $"{silo.Host}:{silo.Ports.Http}"))), cancellation), cancellation);

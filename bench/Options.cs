@@ -2,9 +2,6 @@ using System.Globalization;
 
 namespace GenSlmOrleans.Bench;
 
-/// <summary>What was asked for cannot be done; the message is one sentence or two.</summary>
-internal sealed class UsageException(string message) : Exception(message);
-
 /// <summary>A bench's options: <c>--name value</c>.</summary>
 internal sealed class Options
 {

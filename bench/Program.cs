@@ -1,4 +1,5 @@
 using GenSlmOrleans.Bench;
+using GenSlmOrleans.Client;
 
 const string Usage = "Expected 'bench all', or one of adam, path, exchange, channel, link, bytes, scaling, overhead, bf16, padding, script, checkpoint, allocation, goodput, tokenize, determinism, control, elastic, starts, weights, memory and fuzz, each with options as bench/README.md lists them.";
 try
@@ -42,10 +43,10 @@ try
             throw new UsageException($"There is no bench '{unknown}'. {Usage}");
     }
 }
-catch (UsageException exception)
+catch (Exception exception) when (ConsoleApplication.SentenceOf(exception) is { } sentence)
 {
-    await Console.Error.WriteLineAsync(exception.Message);
-    return 2;
+    await Console.Error.WriteLineAsync(sentence.Text);
+    return sentence.ExitCode;
 }
 catch (OperationCanceledException)
 {

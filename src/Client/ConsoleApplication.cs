@@ -47,7 +47,8 @@ internal static class ConsoleApplication
         return root;
     }
 
-    private static (string Text, int ExitCode)? SentenceOf(Exception exception) => exception switch
+    /// <summary>What is said of an exception that is no bug, and the exit code that goes with it; null: it is one.</summary>
+    internal static (string Text, int ExitCode)? SentenceOf(Exception exception) => exception switch
     {
         UsageException or RunInputException or FastaException or WeightFileException or LedgerException => (exception.Message, ExitCode.BadInput),
         ClusterException => (exception.Message, ExitCode.ClusterUnreachable),

@@ -88,7 +88,7 @@ internal sealed class ChaosCampaign(ChaosSettings settings, TimeProvider time, T
     private async Task<ImmutableArray<FaultKind>> PossibleAsync()
     {
         var kinds = settings.Kinds;
-        foreach (var (kind, obstacle) in ((FaultKind, Func<Task<string?>>)[])[(FaultKind.Disk, () => SmallDisk.ObstacleAsync(_folder)), (FaultKind.Partition, SiloNetwork.ObstacleAsync)])
+        foreach (var (kind, obstacle) in ((FaultKind, Func<Task<string?>>)[])[(FaultKind.Disk, () => SmallDisk.ObstacleAsync(_folder)), (FaultKind.Partition, () => SiloNetwork.ObstacleAsync())])
         {
             bool wanted = settings.Faults.IsDefault ? kinds.Contains(kind) : settings.Faults.Any(fault => fault.Kind == kind);
             if (!wanted || await obstacle() is not { } sentence) continue;

@@ -28,11 +28,14 @@ internal sealed class SiloNetwork : IAsyncDisposable
     public IPAddress Host => IPAddress.Parse($"{_subnet}.1");
 
     /// <summary>Why there can be none; null when there can.</summary>
-    public static async Task<string?> ObstacleAsync()
+    /// <param name="megabitsPerSecond">To what its silos are to be limited; null: they are not.</param>
+    public static async Task<string?> ObstacleAsync(int? megabitsPerSecond = null)
     {
         try
         {
-            await using (await OpenAsync(places: 1)) return null;
+            await using var network = await OpenAsync(places: 1);
+            if (megabitsPerSecond is { } rate) await network.LimitAsync(place: 0, rate);
+            return null;
         }
         catch (IOException exception)
         {
