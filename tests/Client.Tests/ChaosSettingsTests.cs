@@ -96,6 +96,15 @@ public sealed class ChaosSettingsTests
     }
 
     [Fact]
+    public void Silos_are_replaced_as_chosen_or_in_every_other_run_at_once()
+    {
+        Replacement[] Of(Replacement chosen) => [.. Enumerable.Range(1, 3).Select(new ChaosSettings { Replacements = chosen }.ReplacementOf)];
+        Assert.Equal([Replacement.AtOnce, Replacement.AfterStep, Replacement.AtOnce], Of(Replacement.Alternating));
+        Assert.Equal([Replacement.AfterStep], Of(Replacement.AfterStep).Distinct());
+        Assert.Equal([Replacement.AtOnce], Of(Replacement.AtOnce).Distinct());
+    }
+
+    [Fact]
     public void What_large_models_are_given_is_small()
     {
         Assert.True(Large.IsLarge && !Small.IsLarge);

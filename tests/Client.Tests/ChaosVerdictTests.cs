@@ -43,7 +43,7 @@ public sealed class ChaosVerdictTests
     public void A_kind_of_fault_is_reported_with_what_it_took_beyond_the_step_that_it_struck()
     {
         var strike = new Strike(Fault.Kill(silo: 1), ["silo-1"], Noon, 4, HitDriver: false, Aimed: true);
-        var report = KindReport.Of(FaultKind.Kill, [(strike, new Recovery(1, 1, 3), 2), (strike, new Recovery(1, 1, 9), 4), (strike, new Recovery(null, null, null), null)]);
+        var report = KindReport.Of(FaultKind.Kill, Replacement.AtOnce, [(strike, new Recovery(1, 1, 3), 2), (strike, new Recovery(1, 1, 9), 4), (strike, new Recovery(null, null, null), null)]);
         Assert.Equal((3, new Spread(2, 6, 9), new Spread(2, 3, 5)), (report.Strikes, report.Applied, report.BeyondStep));
     }
 

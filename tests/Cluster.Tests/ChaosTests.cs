@@ -29,6 +29,7 @@ public sealed class ChaosTests
         var report = await PassAsync("--settings", "default", "--runs", "2", "--seed", "11", "--kinds", "kill,drain,join", "--epochs", "3", "--output", folder.Path);
         Assert.Equal(2, report.GetProperty("passed").GetInt32());
         Assert.NotEmpty(report.GetProperty("kinds").EnumerateArray());
+        Assert.Equal(["after-step", "at-once"], report.GetProperty("kinds").EnumerateArray().Select(kind => kind.GetProperty("replacement").GetString()).Distinct().Order(StringComparer.Ordinal));
         Assert.All(report.GetProperty("kinds").EnumerateArray(), kind => Assert.InRange(kind.GetProperty("strikes").GetInt32(), 1, 6));
         var goodput = report.GetProperty("goodput");
         Assert.Equal(1, ((string[])["useful", "repeated", "lost", "stalled", "other"]).Sum(part => goodput.GetProperty(part).GetDouble()), 6);

@@ -59,7 +59,7 @@ internal sealed class ChaosCampaign(ChaosSettings settings, TimeProvider time, T
     private async Task<ChaosOutcome> OneAsync(int run, RunSpec spec, ChaosOutcome undisturbed, ImmutableArray<FaultKind> kinds, string place, CancellationToken cancellation)
     {
         var schedule = settings.Faults.IsDefault ? FaultSchedule.Create(settings.Seed, run, kinds, undisturbed.Status.Step, settings.Silos) : settings.Faults;
-        await progress.WriteLineAsync(ChaosText.Beginning(run, schedule, Expected(undisturbed, schedule)));
+        await progress.WriteLineAsync(ChaosText.Beginning(run, schedule, settings.ReplacementOf(run), Expected(undisturbed, schedule)));
         return await new ChaosRun(settings, spec, run, Path.Combine(place, "disturbed"), time).RunAsync(settings.Silos, schedule, undisturbed, cancellation);
     }
 

@@ -163,10 +163,14 @@ internal sealed class ChaosCluster : IAsyncDisposable
     }
 
     /// <summary>Replaces silos that have ended, as an orchestrator does, so that there are always so many, until cancelled.</summary>
-    public async Task ReplaceAsync(int silos, CancellationToken cancellation)
+    public Task ReplaceAsync(int silos, CancellationToken cancellation) => ReplaceAsync(silos, _ => Task.CompletedTask, cancellation);
+
+    /// <summary>The same, each time after <paramref name="before"/>.</summary>
+    public async Task ReplaceAsync(int silos, Func<CancellationToken, Task> before, CancellationToken cancellation)
     {
         while (true)
         {
+            if (Silos.Count() < silos) await before(cancellation);
             await _changing.WaitAsync(cancellation);
             try
             {

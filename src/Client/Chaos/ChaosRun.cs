@@ -26,6 +26,9 @@ internal sealed record ChaosOutcome(
     double MicroBatches,
     Goodput Goodput)
 {
+    /// <summary>When silos that ended were replaced.</summary>
+    public Replacement Replacement { get; init; }
+
     /// <summary>What its output folder holds at the end.</summary>
     public long OutputSizeBytes { get; init; }
 
@@ -67,8 +70,10 @@ internal sealed class ChaosRun(ChaosSettings settings, RunSpec spec, int number,
         double lived = 0;
         try
         {
-            var injector = undisturbed is null ? null : Injector(cluster, run.Follower, disk, FaultPace.Of(undisturbed, settings.FailureDetection));
-            await LiveAsync(cluster, run, devices, injector, schedule, silos, Longer(Patience, PatienceFactor * (undisturbed?.Status.Seconds ?? 0)), cancellation);
+            var pace = undisturbed is null ? null : FaultPace.Of(undisturbed, settings.FailureDetection);
+            var injector = pace is null ? null : Injector(cluster, run.Follower, disk, pace);
+            Task ReplaceAsync(CancellationToken over) => cluster.ReplaceAsync(silos, before => ReplaceableAsync(cluster, run.Follower, pace, before), over);
+            await LiveAsync(run, injector, schedule, [over => devices.FollowAsync(cluster, over), ReplaceAsync], Longer(Patience, PatienceFactor * (undisturbed?.Status.Seconds ?? 0)), cancellation);
             lived = time.GetElapsedTime(began).TotalSeconds;
             await devices.AskAsync(cluster);
         }
@@ -84,6 +89,7 @@ internal sealed class ChaosRun(ChaosSettings settings, RunSpec spec, int number,
         return new ChaosOutcome(
             number, spec, schedule, strikes, run.Follower.Status, [.. _objections], folder, time.GetElapsedTime(start).TotalSeconds, devices.Sum.MicroBatches, goodput)
         {
+            Replacement = settings.ReplacementOf(number),
             OutputSizeBytes = SizeOf(submission.Spec.Output),
             StepSeconds = Recovery.UndisturbedStep(_strikes, run.Follower.Events),
         };
@@ -96,18 +102,29 @@ internal sealed class ChaosRun(ChaosSettings settings, RunSpec spec, int number,
     private FaultInjector Injector(ChaosCluster cluster, RunFollower run, SmallDisk? disk, FaultPace pace) => new(cluster, run, new FaultEffects(cluster, run, disk, pace), pace, time);
 
     private async Task LiveAsync(
-        ChaosCluster cluster, ObservedRun run, DeviceTime devices, FaultInjector? injector, ImmutableArray<Fault> schedule, int silos, TimeSpan patience, CancellationToken cancellation)
+        ObservedRun run, FaultInjector? injector, ImmutableArray<Fault> schedule, Func<CancellationToken, Task>[] meanwhile, TimeSpan patience, CancellationToken cancellation)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        Task[] others = [devices.FollowAsync(cluster, over.Token), cluster.ReplaceAsync(silos, over.Token), injector is null ? Task.CompletedTask : StrikeAsync(injector, run.Follower, schedule, over.Token)];
+        var others = Array.ConvertAll(meanwhile, other => other(over.Token));
+        var striking = injector is null ? Task.CompletedTask : StrikeAsync(injector, run.Follower, schedule, over.Token);
         var living = run.LiveAsync(patience, cancellation);
         // The others end when the run does; one that ends before has failed.
-        var first = await Task.WhenAny([living, .. others.Take(2)]);
+        var first = await Task.WhenAny([living, .. others]);
         if (first != living) await first;
         await living;
         await over.CancelAsync();
-        foreach (var other in others) await UnlessCancelledAsync(other);
+        foreach (var other in others.Append(striking)) await UnlessCancelledAsync(other);
         foreach (var strike in _strikes) await ConcludeAsync(strike);
+    }
+
+    // Those that are left have gone on without the silo that ended, or cannot: then nobody is left, or its place was the run's last.
+    private async Task ReplaceableAsync(ChaosCluster cluster, RunFollower run, FaultPace? pace, CancellationToken cancellation)
+    {
+        if (pace is null || settings.ReplacementOf(number) == Replacement.AtOnce) return;
+        var ended = time.GetUtcNow();
+        await run.UntilAsync(
+            _ => run.Events.Exists(happened => happened.Kind == RunEventKind.Step && happened.Time > ended) || !cluster.Silos.Any() || time.GetUtcNow() - ended > pace.GoesOn,
+            cancellation);
     }
 
     private async Task StrikeAsync(FaultInjector injector, RunFollower run, ImmutableArray<Fault> schedule, CancellationToken cancellation)

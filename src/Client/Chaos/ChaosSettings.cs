@@ -26,6 +26,9 @@ internal sealed record ChaosSettings
     /// <summary>Silos that a run begins with, and is brought back to.</summary>
     public int Silos { get; init; } = 3;
 
+    /// <summary>When a silo that has ended is replaced; a storm does it at once.</summary>
+    public Replacement Replacements { get; init; }
+
     /// <summary>What schedules are drawn from.</summary>
     public ImmutableArray<FaultKind> Kinds { get; init; } = FaultSchedule.Drawn;
 
@@ -46,6 +49,13 @@ internal sealed record ChaosSettings
 
     /// <summary>Where runs, their logs and their data go.</summary>
     public string Folder { get; init; } = "";
+
+    /// <summary>When run <paramref name="run"/> has its silos replaced.</summary>
+    public Replacement ReplacementOf(int run) => Replacements switch
+    {
+        Replacement.Alternating => run % 2 == 1 ? Replacement.AtOnce : Replacement.AfterStep,
+        var chosen => chosen,
+    };
 
     /// <summary>Keep also what passed.</summary>
     public bool Keep { get; init; }

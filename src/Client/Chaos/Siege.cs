@@ -123,6 +123,7 @@ internal sealed class Siege(ChaosSettings settings, RunSpec spec, string folder,
         var goodput = Goodput.Of(settings.Silos, seconds, spent, devices.AbsentSeconds, undisturbed, recoveries.Select(struck => struck.Recovery));
         return new ChaosOutcome(number, spec, [], recoveries, run.Follower.Status, objections, folder, seconds, spent.MicroBatches, goodput)
         {
+            Replacement = Replacement.AtOnce,
             StepSeconds = Recovery.UndisturbedStep(strikes, run.Follower.Events),
         };
     }

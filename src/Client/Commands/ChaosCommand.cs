@@ -19,6 +19,7 @@ internal static class ChaosCommand
     private static readonly Option<string?> Silos = Of("--silos", "N", "silos that a run begins with and is brought back to [3]");
     private static readonly Option<string?> Kinds = Of("--kinds", "LIST", $"which faults to draw from [{string.Join(',', FaultSchedule.Drawn.Select(Listing.Word))}]");
     private static readonly Option<string?> Faults = Of("--faults", "LIST", "these instead, in every run: 'kill driver at step 3 during push; drain silo-1 at step 9'");
+    private static readonly Option<string?> Replacements = Of("--replacements", string.Join('|', ChoiceText.Words<Replacement>()), "a silo that has ended is replaced at once, after the next step, or in every other run the one and the other [alternating]");
     private static readonly Option<string?> Storm = Of("--storm", "SECONDS", "instead, one kill every so many seconds, run after run on one cluster");
     private static readonly Option<string?> Duration = Of("--duration", "SECONDS", "how long the storm lasts [300]");
     private static readonly Option<string?> Trace = Of("--trace", "FILE", "instead, what a CSV of time_seconds,silo,up|down says");
@@ -41,7 +42,7 @@ internal static class ChaosCommand
             and its logs are named.
             """);
         command.Arguments.Add(Data);
-        foreach (var option in (Option[])[Runs, Seed, First, Settings, Silos, Kinds, Faults, Storm, Duration, Trace, Model, Epochs, Output, Keep, Json, Verbose]) command.Options.Add(option);
+        foreach (var option in (Option[])[Runs, Seed, First, Settings, Silos, Kinds, Faults, Replacements, Storm, Duration, Trace, Model, Epochs, Output, Keep, Json, Verbose]) command.Options.Add(option);
         command.SetAction(async (parsed, cancellation) => await RunAsync(Read(parsed), parsed.GetValue(Json), cancellation));
         return command;
     }
@@ -53,6 +54,8 @@ internal static class ChaosCommand
         string? Text(Option<string?> option) => parsed.GetValue(option);
         if (new[] { Faults, Storm, Trace }.Where(option => Text(option) is not null).Select(option => option.Name).ToArray() is { Length: > 1 } modes)
             throw new UsageException($"{modes[0]} and {modes[1]} exclude each other; give one of them.");
+        if (Text(Replacements) is not null && (Text(Storm) ?? Text(Trace)) is not null)
+            throw new UsageException("--replacements goes with runs that have faults of their own: a storm replaces at once, and in a trace silos come back when it says so.");
         if (Text(Duration) is not null && Text(Storm) is null) throw new UsageException("--duration says how long a storm lasts; it needs --storm SECONDS.");
         return new ChaosSettings
         {
@@ -66,6 +69,7 @@ internal static class ChaosCommand
             Silos = Count("silos", Text(Silos) ?? "3", ChaosCluster.Places - 2),
             Kinds = Text(Kinds) is { } kinds ? Several("kinds", kinds, ',', word => ChoiceText.Parse<FaultKind>("kinds", word)) : FaultSchedule.Drawn,
             Faults = Text(Faults) is { } faults ? Several("faults", faults, ';', Fault.Parse) : default,
+            Replacements = Text(Replacements) is { } when ? ChoiceText.Parse<Replacement>("replacements", when) : Replacement.Alternating,
             Storm = Text(Storm) is { } storm ? Seconds("storm", storm) : null,
             Duration = Seconds("duration", Text(Duration) ?? "300"),
             Trace = Text(Trace) is { } trace ? SpotTrace.Read(trace) : default,

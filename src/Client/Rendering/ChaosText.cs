@@ -26,8 +26,8 @@ internal static class ChaosText
         $"undisturbed: {outcome.Status.Step} steps in {outcome.Status.Seconds:F1} s, {outcome.Seconds:F0} s with its cluster; weights sha256 {outcome.Status.WeightsSha256}");
 
     /// <summary>What a run begins with.</summary>
-    public static string Beginning(int run, IEnumerable<Fault> schedule, TimeSpan expected) =>
-        EventText.Invariant($"run {run}, about {expected.TotalSeconds:F0} s: {string.Join("; ", schedule)}");
+    public static string Beginning(int run, IEnumerable<Fault> schedule, Replacement replacement, TimeSpan expected) =>
+        EventText.Invariant($"run {run}, about {expected.TotalSeconds:F0} s, silos replaced {Listing.Word(replacement)}: {string.Join("; ", schedule)}");
 
     /// <summary>The settings that differ from the defaults, as the console takes them; of files the names.</summary>
     public static IEnumerable<string> Differences(RunSpec spec)
@@ -55,8 +55,8 @@ internal static class ChaosText
     public static string Table(ChaosReport report)
     {
         var table = Listing.Table(
-            ["FAULT", "STRUCK", "IN PHASE", "DETECTED median/max", "PLANNED", "NEXT STEP", "BEYOND A STEP"],
-            report.Kinds.Select(kind => (string[])[Listing.Word(kind.Kind), $"{kind.Strikes}", $"{kind.Aimed}", Cell(kind.Detected), Cell(kind.Planned), Cell(kind.Applied), Cell(kind.BeyondStep)]));
+            ["FAULT", "REPLACED", "STRUCK", "IN PHASE", "DETECTED median/max", "PLANNED", "NEXT STEP", "BEYOND A STEP"],
+            report.Kinds.Select(kind => (string[])[Listing.Word(kind.Kind), Listing.Word(kind.Replacement), $"{kind.Strikes}", $"{kind.Aimed}", Cell(kind.Detected), Cell(kind.Planned), Cell(kind.Applied), Cell(kind.BeyondStep)]));
         var part = report.Goodput;
         var goodput = EventText.Invariant(
             $"goodput {part.Useful:P1} of {part.DeviceSeconds:F0} device seconds; repeated {part.Repeated:P1}, lost with dead silos {part.Lost:P1}, stalled {part.Stalled:P1}, other {part.Other:P1}");
