@@ -62,11 +62,11 @@ internal sealed class InstantPartition(InstantAnswers answers, string key) : IPa
 
     public Task PutAsync(Fence fence, BlockKind kind, Block block) => throw Unused();
 
-    public Task<Block> FetchAsync(Fence fence, BlockKind kind, int block) => throw Unused();
+    public Task<Block> FetchAsync(Fence fence, BlockKind kind, int block, Precision precision) => throw Unused();
 
     public Task PushAsync(Fence fence, TreePlace node, ImmutableArray<ShardTotals> totals, Block gradient) => throw Unused();
 
-    public Task<Block> FetchReducedAsync(Fence fence, int block) => throw Unused();
+    public Task<Block> FetchReducedAsync(Fence fence, int block, Precision precision) => throw Unused();
 
     public Task TakeReducedAsync(Fence fence, string from) => throw Unused();
 

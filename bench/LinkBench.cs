@@ -2,6 +2,8 @@ using System.Globalization;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Client.Chaos;
 using GenSlmOrleans.Client.Commands;
+using GenSlmOrleans.Client.Options;
+using GenSlmOrleans.Client.Rendering;
 
 namespace GenSlmOrleans.Bench;
 
@@ -19,6 +21,7 @@ internal static class LinkBench
     {
         int rounds = options.Number("rounds", 3), steps = options.Number("steps", 6), shortSteps = options.Number("short-steps", 14), columns = options.Number("seq-length", 469);
         int megabits = options.Number("megabits", 1000);
+        var precision = ChoiceText.Parse<Precision>("exchange", options.Text("exchange") ?? "fp32");
         var (model, fasta) = (options.Model(), options.Text("fasta") ?? Measurement.DefaultFasta());
         if (await SiloNetwork.ObstacleAsync(megabits) is { } obstacle)
         {
@@ -27,7 +30,7 @@ internal static class LinkBench
         }
 
         double lineBytesPerSecond = megabits * 1e6 / 8;
-        var step = new RunSpec { Data = fasta, Model = model, Shards = Silos, Threads = 1, BatchSize = 1, AccumulationSteps = Accumulation, SeqLength = columns, ValFraction = 0, Epochs = 1000 };
+        var step = new RunSpec { Data = fasta, Model = model, Shards = Silos, Threads = 1, BatchSize = 1, AccumulationSteps = Accumulation, SeqLength = columns, ValFraction = 0, Epochs = 1000, Exchange = precision };
         var exchange = step with { AccumulationSteps = 1, SeqLength = 8 };
         using var interrupts = new Interrupts();
         var (whole, computing, outside, line) = (new List<double>(), new List<double>(), new List<double>(), new List<double>());
@@ -43,8 +46,8 @@ internal static class LinkBench
                 $"round {round}  step {whole[^1]:F3} s, computing {computing[^1]:F3} s  exchange alone {outside[^1]:F3} s, {alone.SentBytes / 1e6:F0} MB a silo, on the line {line[^1]:F3} s"));
         }
 
-        var what = string.Create(CultureInfo.InvariantCulture, $"{model}, {Silos} silos of 1 thread, {megabits} Mbit/s, medians of {rounds} rounds");
-        results.Add(new BenchResult("link", $"{what}, a step, accumulation {Accumulation}, {columns} tokens", Measurement.Median(whole), Measurement.Median(computing), "s", "forward and backward in it", Bar.AtMost(1.08)));
+        var what = string.Create(CultureInfo.InvariantCulture, $"{model}, {Silos} silos of 1 thread, {megabits} Mbit/s, sums in {Listing.Word(precision)}, medians of {rounds} rounds");
+        results.Add(new BenchResult("link", $"{what}, a step, accumulation {Accumulation}, {columns} tokens", Measurement.Median(whole), Measurement.Median(computing), "s", "forward and backward in it", Bar.AtMost(precision == Precision.Bf16 ? 1.04 : 1.08)));
         results.Add(new BenchResult("line", $"{what}, a step outside of forward and backward", Measurement.Median(outside), Measurement.Median(line), "s", "its bytes at the line's rate", Bar.AtMost(1.05)));
     }
 

@@ -71,7 +71,7 @@ internal sealed class TreeSummation : ISummationPath
         });
         var position = _plan.Windows.Locate(step);
         using var window = new ShardWindow(step, shards);
-        var sums = new ReductionAccumulator<GradientBuffer>(_plan.Tree, RunReplica.Merge);
+        var sums = new ReductionAccumulator<GradientBuffer>(_plan.Tree, replica.Merge);
         var totals = new List<ShardTotals>();
         while (window.Take() is { } shard)
         {

@@ -29,6 +29,9 @@ public sealed class GradientBuffer : IDisposable
     /// <summary>Gives it back to the replica that it was rented from; on any thread, also when the replica is gone.</summary>
     public void Return() => _owner.Return(this);
 
+    /// <summary>Whether <see cref="HostValues"/> can be had.</summary>
+    public bool IsInHostMemory => _place == DeviceType.CPU;
+
     internal bool IsOn(Device device) => _place == device.type;
 
     /// <summary>Makes it all zeros, for somebody to add to.</summary>
@@ -69,8 +72,17 @@ public sealed class GradientBuffer : IDisposable
         MemoryMarshal.Cast<byte, float>(host.bytes).CopyTo(destination);
     }
 
+    /// <summary>Rounds values <paramref name="offset"/>… to bf16 on its device: to the nearest, ties to the even one.</summary>
+    public void RoundToBf16(long offset, long length)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        var values = Values.narrow(0, offset, length);
+        values.copy_(values.to(ScalarType.BFloat16));
+    }
+
     /// <summary>Its values from <paramref name="offset"/> on as they lie in host memory, for as long as it has not been returned.</summary>
-    public unsafe ReadOnlySpan<float> HostValues(long offset, int length) => new(_host.Value.At(offset, length), length);
+    public unsafe Span<float> HostValues(long offset, int length) => new(_host.Value.At(offset, length), length);
 
     /// <summary>
     /// Its values as they lie in host memory, for readers that may outlast the replica; null where they are a GPU's. It must be

@@ -49,6 +49,7 @@ public sealed class ChaosSettingsTests
         Covers(spec => spec.TestData.Length > 0, true, false);
         Covers(spec => spec.Weights.Length > 0, true, false);
         Covers(spec => spec.Precision, Enum.GetValues<Precision>());
+        Covers(spec => spec.Exchange, Enum.GetValues<Precision>());
         Covers(spec => spec.GradientScaling, Enum.GetValues<GradientScalingMode>());
         Covers(spec => spec.GradientClip, 0, 0.3, 1);
         Covers(spec => (spec.Schedule, spec.WarmupSteps > 0), Schedules());

@@ -97,6 +97,7 @@ public sealed class RunSpecTests
     public void The_json_form_uses_the_words_that_options_use_and_is_read_back()
     {
         AssertWords<Precision>(value => Sound with { Precision = value }, "precision", "fp32", "bf16");
+        AssertWords<Precision>(value => Sound with { Exchange = value }, "exchange", "fp32", "bf16");
         AssertWords<Padding>(value => Sound with { Padding = value }, "padding", "longest", "max_length");
         AssertWords<PadCounting>(value => Sound with { PadTokens = value }, "padTokens", "ignore", "count");
         AssertWords<GradientScalingMode>(value => Sound with { GradientScaling = value }, "gradientScaling", "tokens", "micro-batches", "accumulation-steps");

@@ -53,7 +53,7 @@ public sealed class AccumulationTests
 
     private static async Task<double[]> WindowAsync(RunReplica replica, RunPlan plan, StepPosition position)
     {
-        var sums = new ReductionAccumulator<GradientBuffer>(plan.Tree, RunReplica.Merge);
+        var sums = new ReductionAccumulator<GradientBuffer>(plan.Tree, replica.Merge);
         var totals = new List<WindowTotals>();
         for (int shard = 0; shard < plan.Spec.Shards; shard++)
         {

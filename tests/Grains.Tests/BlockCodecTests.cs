@@ -22,10 +22,30 @@ public sealed class BlockCodecTests
         Assert.Equal(block.Values.ToArray().Select(BitConverter.SingleToInt32Bits), copy.Values.ToArray().Select(BitConverter.SingleToInt32Bits));
     }
 
-    [Fact]
-    public void A_damaged_block_is_refused()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(1001)]
+    public void A_block_in_bf16_crosses_in_half_the_bytes_as_it_is_rounded(int length)
+    {
+        using var block = Filled(length);
+        int wholeBytes = Serializer.SerializeToArray(block).Length;
+        block.WirePrecision = Precision.Bf16;
+        var bytes = Serializer.SerializeToArray(block);
+        using var copy = Serializer.Deserialize<Block>(bytes)!;
+        Bf16.Round(block.Values);
+        Assert.Equal((7, length), (copy.Index, copy.Length));
+        Assert.Equal(block.Values.ToArray().Select(BitConverter.SingleToInt32Bits), copy.Values.ToArray().Select(BitConverter.SingleToInt32Bits));
+        Assert.InRange(wholeBytes - bytes.Length, 2 * length, (2 * length) + 4);
+    }
+
+    [Theory]
+    [InlineData(Precision.Fp32)]
+    [InlineData(Precision.Bf16)]
+    public void A_damaged_block_is_refused(Precision precision)
     {
         using var block = Filled(1000);
+        block.WirePrecision = precision;
         var bytes = Serializer.SerializeToArray(block);
         bytes[^100] ^= 0x10;
         Assert.Contains("checksum", Assert.ThrowsAny<SerializerException>(() => Serializer.Deserialize<Block>(bytes)).Message);

@@ -153,7 +153,7 @@ public sealed class GrowingSumTests : IDisposable
     private static async Task<ImmutableArray<(TreeNode Node, GradientBuffer Sum)>> OthersAsync(RunReplica replica, StepPosition position, int last)
     {
         var tree = replica.Plan.Tree;
-        var sums = new ReductionAccumulator<GradientBuffer>(tree, RunReplica.Merge);
+        var sums = new ReductionAccumulator<GradientBuffer>(tree, replica.Merge);
         for (int shard = 0; shard < tree.ShardCount; shard++)
             if (shard != last) sums.Add(new TreeNode(0, shard), (await replica.AccumulateAsync(shard, position)).Gradient);
         ImmutableArray<(TreeNode, GradientBuffer)> others = [.. tree.Besides(tree.Root, last).Select(node => (node, sums.TryTake(node, out var sum) ? sum : throw new InvalidOperationException($"{node}")))];
@@ -163,7 +163,7 @@ public sealed class GrowingSumTests : IDisposable
 
     private static async Task<float[][]> WholeAsync(RunReplica replica, StepPosition position)
     {
-        var sums = new ReductionAccumulator<GradientBuffer>(replica.Plan.Tree, RunReplica.Merge);
+        var sums = new ReductionAccumulator<GradientBuffer>(replica.Plan.Tree, replica.Merge);
         for (int shard = 0; shard < replica.Plan.Tree.ShardCount; shard++) sums.Add(new TreeNode(0, shard), (await replica.AccumulateAsync(shard, position)).Gradient);
         var whole = sums.TakeRoot();
         var blocks = new float[replica.Plan.Layout.BlockCount][];

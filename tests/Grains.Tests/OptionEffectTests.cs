@@ -78,6 +78,7 @@ public sealed class OptionEffectTests
         ["gaps that stay"] = settings with { Data = gapped },
         ["shuffle"] = settings with { Shuffle = false },
         ["precision"] = settings with { Precision = Precision.Bf16 },
+        ["exchange"] = settings with { Exchange = Precision.Bf16 },
         ["padTokens"] = settings with { PadTokens = PadCounting.Count },
         ["gradientScaling micro-batches"] = settings with { GradientScaling = GradientScalingMode.MicroBatches },
         ["gradientScaling accumulation-steps"] = settings with { GradientScaling = GradientScalingMode.AccumulationSteps },

@@ -28,6 +28,12 @@ public sealed class Block : IDisposable
     /// <summary>How many values it holds.</summary>
     public int Length { get; }
 
+    /// <summary>What the values are rounded to when they cross to another silo. Within a silo they stay as they are.</summary>
+    public Precision WirePrecision { get; set; }
+
+    /// <summary>What so many values of a precision take on the wire.</summary>
+    public static long SizeBytes(int values, Precision precision) => (long)values * (precision == Precision.Bf16 ? sizeof(ushort) : sizeof(float));
+
     /// <summary>The values.</summary>
     /// <exception cref="ObjectDisposedException">The buffer has gone to another owner.</exception>
     public Span<float> Values => Buffer.Values[..Length];

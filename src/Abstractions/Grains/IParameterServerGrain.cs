@@ -146,9 +146,12 @@ public interface IParameterServerGrain : IGrainWithStringKey
     [Alias("put")]
     Task PutAsync(Fence fence, BlockKind kind, [Immutable] Block block);
 
-    /// <summary>One block of one vector, after exactly <c>Fence.Step</c> optimizer steps: the copy's own version or the one that is pinned.</summary>
+    /// <summary>
+    /// One block of one vector, after exactly <c>Fence.Step</c> optimizer steps: the copy's own version or the one that is pinned. It crosses
+    /// the network in <paramref name="precision"/>.
+    /// </summary>
     [Alias("fetch")]
-    Task<Block> FetchAsync(Fence fence, BlockKind kind, int block);
+    Task<Block> FetchAsync(Fence fence, BlockKind kind, int block, Precision precision);
 
     /// <summary>Contributes the sum over a tree node's shards to the step <c>Fence.Step</c>; the totals come with the first block alone.</summary>
     [Alias("push")]
@@ -156,7 +159,7 @@ public interface IParameterServerGrain : IGrainWithStringKey
 
     /// <summary>One block of the step's reduced gradient, for a copy that lacks contributions.</summary>
     [Alias("fetchReduced")]
-    Task<Block> FetchReducedAsync(Fence fence, int block);
+    Task<Block> FetchReducedAsync(Fence fence, int block, Precision precision);
 
     /// <summary>
     /// Takes the step's reduced gradient from the copy on another silo: this one was filled, or cut off, while the step

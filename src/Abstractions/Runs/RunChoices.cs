@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace GenSlmOrleans.Abstractions;
 
-/// <summary>What forward and backward compute in; the master weights are fp32 either way.</summary>
+/// <summary>What forward and backward compute in, or what gradients are exchanged in; the master weights are fp32 either way.</summary>
 public enum Precision
 {
     [JsonStringEnumMemberName("fp32")] Fp32,

@@ -117,6 +117,12 @@ public sealed record RunSpec
     /// <summary>Go on from a checkpoint on devices of another kind than the run began on, at the price of its bits.</summary>
     [Id(90)] public bool AcceptOtherDevice { get; init; }
 
+    /// <summary>
+    /// What sums of gradients are rounded to wherever they are added and sent: with bf16 half as much crosses the network. Every sum of the tree is
+    /// rounded, each shard's own included, so that the bits do not depend on where the shards are.
+    /// </summary>
+    [Id(91)] public Precision Exchange { get; init; }
+
     /// <summary>Whether there is anything to validate on.</summary>
     [JsonIgnore] public bool Validates => ValData.Length > 0 || ValFraction > 0;
 

@@ -37,7 +37,7 @@ internal static class SettingsDraw
         spec = Batches(spec, draw, size);
         spec = Optimizer(spec, draw);
         spec = Validation(spec, draw, size);
-        return Windows(spec, draw, epochs, files);
+        return Windows(spec, draw, epochs, files) with { Exchange = draw.Of(Precision.Fp32, Precision.Fp32, Precision.Bf16) };
     }
 
     private static RunSpec Data(RunSpec spec, Draw draw, DrawnFiles files)

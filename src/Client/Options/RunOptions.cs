@@ -35,6 +35,7 @@ internal static class RunOptions
         RunOption.Text("keyPrefix", "TEXT", "in front of Hugging Face's names in the exported file", (spec, text) => spec with { KeyPrefix = text }, spec => spec.KeyPrefix),
         RunOption.Choice("padTokens", "leave padding out of the loss, or count it as GenSLM's forward does", (spec, value) => spec with { PadTokens = value }, spec => spec.PadTokens),
         RunOption.Choice("gradientScaling", "how a window's gradients become one", (spec, value) => spec with { GradientScaling = value }, spec => spec.GradientScaling),
+        RunOption.Choice("exchange", "what sums of gradients are rounded to wherever they are added, and cross the network in; fp32: not at all", (spec, value) => spec with { Exchange = value }, spec => spec.Exchange),
         RunOption.Number("gradientClip", "largest global gradient norm; 0: off", (spec, value) => spec with { GradientClip = value }, spec => spec.GradientClip),
         RunOption.Choice("optimizer", "torch.optim.Adam or AdamW", (spec, value) => spec with { Optimizer = value }, spec => spec.Optimizer),
         RunOption.Number("weightDecay", "weight decay", (spec, value) => spec with { WeightDecay = value }, spec => spec.WeightDecay),

@@ -54,6 +54,13 @@ internal sealed record ChannelRequest(ChannelCall Call, string RunId, int Partit
     private const uint Magic = 0x314D5347;
     private const int CheckedSizeBytes = 48;
 
+    // Which vector, and above it what its values travel in.
+    private const int PrecisionShift = 4;
+    private const byte KindMask = (1 << PrecisionShift) - 1;
+
+    /// <summary>What the values that follow, or are asked for, travel in.</summary>
+    public Precision Precision { get; init; }
+
     public Fence Fence => new(RunId, Step, Generation);
 
     /// <summary>The head and the run's name.</summary>
@@ -63,7 +70,7 @@ internal sealed record ChannelRequest(ChannelCall Call, string RunId, int Partit
         var bytes = new byte[HeadSizeBytes + name.Length];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, Magic);
         bytes[4] = (byte)Call;
-        bytes[5] = (byte)Kind;
+        bytes[5] = (byte)((byte)Kind | ((int)Precision << PrecisionShift));
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(6), checked((ushort)name.Length));
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), Partition);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(12), Block);
@@ -92,12 +99,15 @@ internal sealed record ChannelRequest(ChannelCall Call, string RunId, int Partit
             BinaryPrimitives.ReadInt64LittleEndian(head[24..]),
             BinaryPrimitives.ReadInt64LittleEndian(head[32..]),
             new TreeNode(Bounded(head, 40, "tree level", 64), Bounded(head, 44, "tree place", int.MaxValue)),
-            (BlockKind)head[5],
+            (BlockKind)(head[5] & KindMask),
             Bounded(head, 12, "block", int.MaxValue),
             Bounded(head, 16, "number of values", BlockBuffers.Length),
-            Bounded(head, 20, "size of the totals", MostTotals));
+            Bounded(head, 20, "size of the totals", MostTotals))
+        {
+            Precision = (Precision)(head[5] >> PrecisionShift),
+        };
         if (!Enum.IsDefined(request.Call)) throw new ChannelFrameException($"there is no call {head[4]}");
-        if (!Enum.IsDefined(request.Kind)) throw new ChannelFrameException($"there is no vector {head[5]}");
+        if (!Enum.IsDefined(request.Kind) || !Enum.IsDefined(request.Precision)) throw new ChannelFrameException($"there is no vector {head[5]}");
         if (name is 0 or > LongestRunId) throw new ChannelFrameException($"a run's name has {name} bytes; expected 1 to {LongestRunId}");
         return (request, name);
     }

@@ -62,12 +62,12 @@ internal sealed class ChannelPeer : IDisposable
     public Task PushAsync(int partition, Fence fence, TreeNode node, ImmutableArray<ShardTotals> shards, Block block)
     {
         var totals = _totals.Encode(shards);
-        var head = new ChannelRequest(ChannelCall.Push, fence.RunId, partition, fence.Step, fence.Generation, node, default, block.Index, block.Length, totals.Length).Encode();
+        var head = new ChannelRequest(ChannelCall.Push, fence.RunId, partition, fence.Step, fence.Generation, node, default, block.Index, block.Length, totals.Length) { Precision = block.WirePrecision }.Encode();
         return CallAsync(socket =>
         {
             socket.Send(head);
             socket.Send(totals);
-            socket.SendValues(block.Values);
+            socket.SendValues(block.Values, block.WirePrecision);
             ChannelReply.Receive(socket).ThrowUnlessDone();
             return true;
         });
@@ -75,13 +75,13 @@ internal sealed class ChannelPeer : IDisposable
 
     /// <summary>One block of one vector.</summary>
     /// <exception cref="ChannelBrokenException">The channel does not work.</exception>
-    public Task<Block> FetchAsync(int partition, Fence fence, BlockKind kind, int block) =>
-        FetchAsync(new ChannelRequest(ChannelCall.Fetch, fence.RunId, partition, fence.Step, fence.Generation, default, kind, block, 0, 0));
+    public Task<Block> FetchAsync(int partition, Fence fence, BlockKind kind, int block, Precision precision) =>
+        FetchAsync(new ChannelRequest(ChannelCall.Fetch, fence.RunId, partition, fence.Step, fence.Generation, default, kind, block, 0, 0) { Precision = precision });
 
     /// <summary>One block of the reduced gradient.</summary>
     /// <exception cref="ChannelBrokenException">The channel does not work.</exception>
-    public Task<Block> FetchReducedAsync(int partition, Fence fence, int block) =>
-        FetchAsync(new ChannelRequest(ChannelCall.FetchReduced, fence.RunId, partition, fence.Step, fence.Generation, default, default, block, 0, 0));
+    public Task<Block> FetchReducedAsync(int partition, Fence fence, int block, Precision precision) =>
+        FetchAsync(new ChannelRequest(ChannelCall.FetchReduced, fence.RunId, partition, fence.Step, fence.Generation, default, default, block, 0, 0) { Precision = precision });
 
     private Task<Block> FetchAsync(ChannelRequest request) => CallAsync(socket =>
     {
@@ -91,7 +91,7 @@ internal sealed class ChannelPeer : IDisposable
         var block = Block.Rent(request.Block, reply.Length);
         try
         {
-            if (socket.TryReceiveValues(block.Values, out _)) return block;
+            if (socket.TryReceiveValues(block.Values, out _, request.Precision)) return block;
             throw new ChannelBrokenException($"Block {request.Block} of run {request.RunId} arrived with another checksum than it was sent with.");
         }
         catch

@@ -33,7 +33,7 @@ internal sealed class ChannelSession(ChannelSocket socket, PartitionDoor door, T
         ulong checksum;
         try
         {
-            isWhole = socket.TryReceiveValues(buffer.Values[..request.Length], out checksum);
+            isWhole = socket.TryReceiveValues(buffer.Values[..request.Length], out checksum, request.Precision);
         }
         catch
         {
@@ -69,13 +69,13 @@ internal sealed class ChannelSession(ChannelSocket socket, PartitionDoor door, T
         Block? block = null;
         Answered(
             () => block = request.Call == ChannelCall.Fetch
-                ? door.Fetch(request.Fence, request.Partition, request.Kind, request.Block)
-                : door.FetchReduced(request.Fence, request.Partition, request.Block),
+                ? door.Fetch(request.Fence, request.Partition, request.Kind, request.Block, request.Precision)
+                : door.FetchReduced(request.Fence, request.Partition, request.Block, request.Precision),
             () =>
             {
                 using var sent = block!;
                 Answer(ChannelAnswer.Done, "", sent.Length);
-                socket.SendValues(sent.Values);
+                socket.SendValues(sent.Values, sent.WirePrecision);
             });
     }
 

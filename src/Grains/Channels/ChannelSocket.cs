@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Grains.Channels;
 
@@ -14,7 +15,10 @@ internal sealed class ChannelSocket : IDisposable
     // A piece and what the kernel copies it to fit a core's own cache.
     private const int PieceSizeBytes = 256 << 10;
 
+    private const int PieceLength = PieceSizeBytes / sizeof(float);
+
     private readonly Socket _socket;
+    private ushort[]? _halves;
 
     public ChannelSocket(Socket socket)
     {
@@ -51,17 +55,17 @@ internal sealed class ChannelSocket : IDisposable
         }
     }
 
-    /// <summary>Sends values and their XXH3-64 behind them.</summary>
-    public void SendValues(ReadOnlySpan<float> values)
+    /// <summary>Sends values, rounded to <paramref name="precision"/>, and the XXH3-64 of what was sent behind them.</summary>
+    public void SendValues(ReadOnlySpan<float> values, Precision precision = Precision.Fp32)
     {
         var hash = new XxHash3();
-        var bytes = MemoryMarshal.AsBytes(values);
-        while (!bytes.IsEmpty)
+        while (!values.IsEmpty)
         {
-            var piece = bytes[..Math.Min(PieceSizeBytes, bytes.Length)];
-            hash.Append(piece);
-            Send(piece);
-            bytes = bytes[piece.Length..];
+            var piece = values[..Math.Min(PieceLength, values.Length)];
+            values = values[piece.Length..];
+            var bytes = precision == Precision.Bf16 ? Narrowed(piece) : MemoryMarshal.AsBytes(piece);
+            hash.Append(bytes);
+            Send(bytes);
         }
 
         Span<byte> checksum = stackalloc byte[sizeof(ulong)];
@@ -69,24 +73,48 @@ internal sealed class ChannelSocket : IDisposable
         Send(checksum);
     }
 
-    /// <summary>Receives values into place, and says their XXH3-64; false when they are not those that were sent.</summary>
-    public bool TryReceiveValues(Span<float> values, out ulong checksum)
+    /// <summary>Receives values of <paramref name="precision"/> into place, and says their XXH3-64; false when they are not those that were sent.</summary>
+    /// <param name="values">Where they go, as fp32.</param>
+    /// <param name="checksum">Of the fp32 values.</param>
+    /// <param name="precision">What they are sent in.</param>
+    public bool TryReceiveValues(Span<float> values, out ulong checksum, Precision precision = Precision.Fp32)
     {
-        var hash = new XxHash3();
-        var bytes = MemoryMarshal.AsBytes(values);
-        while (!bytes.IsEmpty)
+        var sentHash = new XxHash3();
+        var valuesHash = precision == Precision.Bf16 ? new XxHash3() : sentHash;
+        while (!values.IsEmpty)
         {
-            var piece = bytes[..Math.Min(PieceSizeBytes, bytes.Length)];
-            Receive(piece);
-            hash.Append(piece);
-            bytes = bytes[piece.Length..];
+            var piece = values[..Math.Min(PieceLength, values.Length)];
+            values = values[piece.Length..];
+            if (precision == Precision.Bf16)
+            {
+                var halves = Halves(piece.Length);
+                Receive(MemoryMarshal.AsBytes(halves));
+                sentHash.Append(MemoryMarshal.AsBytes(halves));
+                Bf16.Widen(halves, piece);
+            }
+            else
+            {
+                Receive(MemoryMarshal.AsBytes(piece));
+            }
+
+            valuesHash.Append(MemoryMarshal.AsBytes(piece));
         }
 
         Span<byte> sent = stackalloc byte[sizeof(ulong)];
         Receive(sent);
-        checksum = hash.GetCurrentHashAsUInt64();
-        return BinaryPrimitives.ReadUInt64LittleEndian(sent) == checksum;
+        checksum = valuesHash.GetCurrentHashAsUInt64();
+        return BinaryPrimitives.ReadUInt64LittleEndian(sent) == sentHash.GetCurrentHashAsUInt64();
     }
+
+    private ReadOnlySpan<byte> Narrowed(ReadOnlySpan<float> piece)
+    {
+        var halves = Halves(piece.Length);
+        Bf16.Narrow(piece, halves);
+        return MemoryMarshal.AsBytes(halves);
+    }
+
+    // One thread at a time is at a connection.
+    private Span<ushort> Halves(int length) => (_halves ??= new ushort[PieceLength]).AsSpan(0, length);
 
     /// <summary>Says that nothing more comes from here.</summary>
     public void ShutdownSend() => _socket.Shutdown(SocketShutdown.Send);

@@ -14,12 +14,12 @@ internal sealed class PartitionHolder(IParameterServerGrain grain, ChannelPeers 
     public IParameterServerGrain Grain => grain;
 
     /// <inheritdoc cref="IParameterServerGrain.FetchAsync"/>
-    public Task<Block> FetchAsync(Fence fence, BlockKind kind, int block) =>
-        EitherAsync(peer => peer.FetchAsync(partition, fence, kind, block), () => grain.FetchAsync(fence, kind, block));
+    public Task<Block> FetchAsync(Fence fence, BlockKind kind, int block, Precision precision = Precision.Fp32) =>
+        EitherAsync(peer => peer.FetchAsync(partition, fence, kind, block, precision), () => grain.FetchAsync(fence, kind, block, precision));
 
     /// <inheritdoc cref="IParameterServerGrain.FetchReducedAsync"/>
-    public Task<Block> FetchReducedAsync(Fence fence, int block) =>
-        EitherAsync(peer => peer.FetchReducedAsync(partition, fence, block), () => grain.FetchReducedAsync(fence, block));
+    public Task<Block> FetchReducedAsync(Fence fence, int block, Precision precision) =>
+        EitherAsync(peer => peer.FetchReducedAsync(partition, fence, block, precision), () => grain.FetchReducedAsync(fence, block, precision));
 
     /// <summary>Whether a block that is pushed now would be read from where it lies.</summary>
     public async ValueTask<bool> HasChannelAsync() => await channel.FindAsync(silo) is not null;

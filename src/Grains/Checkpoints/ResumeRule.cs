@@ -23,12 +23,14 @@ public static class ResumeRule
     public static string? Objection(JsonObject before, RunSubmission submission)
     {
         var now = JsonSerializer.SerializeToNode(submission.Spec, RunSpec.JsonOptions)!.AsObject();
+        var defaults = JsonSerializer.SerializeToNode(new RunSpec(), RunSpec.JsonOptions)!.AsObject();
         // A cosine's course depends on where it ends.
         bool endIsFree = submission.Spec.Schedule != LearningRateScheduleKind.Cosine;
         foreach (var (key, value) in now)
         {
             if (Free.Contains(key) && (endIsFree || key is not ("epochs" or "maxSteps"))) continue;
-            if (before[key] is not { } known || JsonNode.DeepEquals(known, value)) continue;
+            // A run that began before there was the setting began with its default.
+            if ((before[key] ?? defaults[key]) is not { } known || JsonNode.DeepEquals(known, value)) continue;
             return $"The run in {submission.Spec.Output} began with {key} {known.ToJsonString()}; it cannot go on with {value?.ToJsonString()}. Leave {key} as it was or choose another --output.";
         }
 

@@ -128,12 +128,27 @@ internal sealed class RunReplica : IAsyncDisposable
         return _replica.Evaluate(evaluated);
     }, _released.Token);
 
-    /// <summary>Adds <paramref name="right"/> into <paramref name="left"/> and gives <paramref name="right"/> back to its replica.</summary>
-    public static GradientBuffer Merge(GradientBuffer left, GradientBuffer right)
+    /// <summary>Whether each sum of gradients is rounded to bf16, a shard's own included.</summary>
+    public bool RoundsSums => Plan.Spec.Exchange == Precision.Bf16;
+
+    /// <summary>Adds <paramref name="right"/> into <paramref name="left"/>, rounds the sum as the run has it, and gives <paramref name="right"/> back to its replica.</summary>
+    public GradientBuffer Merge(GradientBuffer left, GradientBuffer right)
     {
         left.Add(right);
         right.Return();
+        Round(left);
         return left;
+    }
+
+    private void Round(GradientBuffer sum)
+    {
+        if (!RoundsSums) return;
+        for (int block = 0; block < Plan.Layout.BlockCount; block++)
+        {
+            var (offset, length) = (ParameterLayout.BlockOffset(block), Plan.Layout.BlockSize(block));
+            if (sum.IsInHostMemory) Bf16.Round(sum.HostValues(offset, length));
+            else sum.RoundToBf16(offset, length);
+        }
     }
 
     /// <summary>A block of a gradient, copied to the host.</summary>
@@ -159,7 +174,10 @@ internal sealed class RunReplica : IAsyncDisposable
         };
         try
         {
-            return (Accumulate(shard, position, gradient, told, cancellation), gradient);
+            var totals = Accumulate(shard, position, gradient, told, cancellation);
+            // Whoever was told of its blocks rounds them as they leave.
+            if (told is null) Round(gradient);
+            return (totals, gradient);
         }
         catch
         {

@@ -92,10 +92,10 @@ public sealed class ClusterMetrics : IDisposable
 
     /// <param name="runId">The run.</param>
     /// <param name="direction"><c>fetch</c>, <c>push</c> or <c>seed</c>.</param>
-    /// <param name="values">How many fp32 values moved.</param>
+    /// <param name="sizeBytes">What the values took where they moved.</param>
     /// <param name="isHere">Whether they stayed on this silo.</param>
-    public void BlockMoved(string runId, string direction, int values, bool isHere) =>
-        _transferredBytes.Add(sizeof(float) * (long)values, [new("run", runId), _silo, new("direction", direction), new("way", isHere ? "memory" : "network")]);
+    public void BlockMoved(string runId, string direction, long sizeBytes, bool isHere) =>
+        _transferredBytes.Add(sizeBytes, [new("run", runId), _silo, new("direction", direction), new("way", isHere ? "memory" : "network")]);
 
     public void StaleWriteRejected(string runId) => _staleWrites.Add(1, new("run", runId), _silo);
 

@@ -20,8 +20,8 @@ internal static class FaultPoint
     /// <summary>Whether anything may happen anywhere.</summary>
     public static bool IsOn => Folder is not null;
 
-    // In the middle of the mantissa.
-    private const int FlippedBit = 1 << 12;
+    // In the mantissa, where bf16 has it, too.
+    private const int FlippedBit = 1 << 18;
 
     private readonly record struct Order(long FirstStep, string Word, TimeSpan Longest);
 

@@ -15,9 +15,10 @@ namespace GenSlmOrleans.Grains.Parameters;
 /// <param name="start">Where the block begins in them.</param>
 /// <param name="length">How many parameters it has.</param>
 /// <param name="tree">The order of addition.</param>
+/// <param name="exchange">What sums are rounded to.</param>
 /// <param name="version">Optimizer steps that the values have seen.</param>
 /// <param name="room">Where sums wait beside the first.</param>
-internal sealed class BlockState(int index, NativeVector[] values, int start, int length, ReductionTree tree, long version, WaitingRoom room)
+internal sealed class BlockState(int index, NativeVector[] values, int start, int length, ReductionTree tree, Precision exchange, long version, WaitingRoom room)
 {
     private const long Closed = long.MaxValue;
     private const long NotPinned = -1;
@@ -26,7 +27,7 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
 
     // Taken inside the gate, never around it.
     private readonly Lock _sums = new();
-    private readonly BlockSums _arrived = new(tree, length);
+    private readonly BlockSums _arrived = new(tree, length, exchange);
 
     private readonly List<(TreeNode Node, ulong Checksum)> _contributions = [];
 

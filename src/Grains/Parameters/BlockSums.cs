@@ -13,15 +13,17 @@ internal sealed class BlockSums
 {
     private readonly ReductionTree _tree;
     private readonly int _length;
+    private readonly Precision _exchange;
     private readonly ReductionAccumulator<NativeVector> _accumulator;
     private bool _completes;
     private BlockNorm? _norm;
 
     /// <param name="tree">The order of addition.</param>
     /// <param name="length">How many values the block has.</param>
-    public BlockSums(ReductionTree tree, int length)
+    /// <param name="exchange">What sums are rounded to; those that arrive are.</param>
+    public BlockSums(ReductionTree tree, int length, Precision exchange = Precision.Fp32)
     {
-        (_tree, _length) = (tree, length);
+        (_tree, _length, _exchange) = (tree, length, exchange);
         _accumulator = new ReductionAccumulator<NativeVector>(tree, Sum, BlockBuffers.Return);
     }
 
@@ -79,11 +81,12 @@ internal sealed class BlockSums
         {
             var piece = sum.Values.Slice(from, count);
             BlockArithmetic.AddInPlace(piece, other.Values.Slice(from, count));
+            if (_exchange == Precision.Bf16) Bf16.Round(piece);
             return piece;
         }
 
         if (_completes) _norm = Norm(Added);
-        else Added(0, _length);
+        else for (int from = 0; from < _length; from += BlockArithmetic.PieceLength) Added(from, Math.Min(BlockArithmetic.PieceLength, _length - from));
         BlockBuffers.Return(other);
         return sum;
     }

@@ -54,7 +54,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         return Held.State.PutAsync(kind, fence.Step, block);
     }
 
-    public Task<Block> FetchAsync(Fence fence, BlockKind kind, int block) => compute.RunAsync(() => door.Fetch(fence, Index, kind, block));
+    public Task<Block> FetchAsync(Fence fence, BlockKind kind, int block, Precision precision) => compute.RunAsync(() => door.Fetch(fence, Index, kind, block, precision));
 
     public Task PushAsync(Fence fence, TreePlace node, ImmutableArray<ShardTotals> totals, Block gradient)
     {
@@ -68,7 +68,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         return await Held.State.ContributionsAsync();
     }
 
-    public Task<Block> FetchReducedAsync(Fence fence, int block) => compute.RunAsync(() => door.FetchReduced(fence, Index, block));
+    public Task<Block> FetchReducedAsync(Fence fence, int block, Precision precision) => compute.RunAsync(() => door.FetchReduced(fence, Index, block, precision));
 
     public async Task TakeReducedAsync(Fence fence, string from)
     {
@@ -78,8 +78,8 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         var source = Holder(from);
         await EachAsync(held.State.Blocks, async index =>
         {
-            var block = await source.FetchReducedAsync(fence, index);
-            metrics.BlockMoved(fence.RunId, "seed", block.Length, isHere: false);
+            var block = await source.FetchReducedAsync(fence, index, held.State.Exchange);
+            metrics.BlockMoved(fence.RunId, "seed", Block.SizeBytes(block.Length, held.State.Exchange), isHere: false);
             await held.State.PutReducedAsync(fence.Step, index, block.Detach());
         });
         held.State.TakeTotals(fence.Step, (await source.Grain.ReduceAsync(fence)).Totals);
@@ -199,7 +199,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         {
             using var block = await source.FetchAsync(setup.Fence, wanted.kind, wanted.block);
             await held.State.PutAsync(wanted.kind, setup.Fence.Step, block);
-            metrics.BlockMoved(setup.Fence.RunId, "seed", block.Length, isHere: false);
+            metrics.BlockMoved(setup.Fence.RunId, "seed", Block.SizeBytes(block.Length, Precision.Fp32), isHere: false);
         });
     }
 

@@ -46,24 +46,30 @@ public sealed class PartitionDoor(SiteStore sites, ClusterMetrics metrics)
         throw new StaleMessageException($"{Name(fence, partition)} is after step {state.Version}; the contribution is to step {fence.Step}.");
     }
 
-    /// <summary>A copy of one block of one vector.</summary>
+    /// <summary>A copy of one block of one vector, to be sent in <paramref name="precision"/>.</summary>
     /// <exception cref="StaleMessageException">It is not here, or not at that version.</exception>
-    internal Block Fetch(Fence fence, int partition, BlockKind kind, int index)
+    internal Block Fetch(Fence fence, int partition, BlockKind kind, int index, Precision precision)
     {
         var held = Held(fence, partition);
         // While it is being filled, another holder has the block; how long it takes is nobody's to wait for.
         if (!held.Filled.IsCompletedSuccessfully) throw new StaleMessageException($"{Name(fence, partition)} is being filled.");
         if (held.State.LengthOf(index) == 0) throw new StaleMessageException($"{Name(fence, partition)} has no block {index}.");
-        return held.State.Copy(kind, index, fence.Step);
+        return Sent(held.State.Copy(kind, index, fence.Step), precision);
     }
 
-    /// <summary>A copy of one block of the reduced gradient.</summary>
+    /// <summary>A copy of one block of the reduced gradient, to be sent in <paramref name="precision"/>.</summary>
     /// <exception cref="StaleMessageException">It is not here, not reduced, or applied already.</exception>
-    internal Block FetchReduced(Fence fence, int partition, int index)
+    internal Block FetchReduced(Fence fence, int partition, int index, Precision precision)
     {
         var held = Held(fence, partition);
         if (held.State.LengthOf(index) == 0) throw new StaleMessageException($"{Name(fence, partition)} has no block {index}.");
-        return held.State.CopyReduced(index, fence.Step);
+        return Sent(held.State.CopyReduced(index, fence.Step), precision);
+    }
+
+    private static Block Sent(Block block, Precision precision)
+    {
+        block.WirePrecision = precision;
+        return block;
     }
 
     private PartitionCopy Held(Fence fence, int partition) => sites.Find(fence.RunId)?.Partition(partition)

@@ -34,11 +34,14 @@ internal sealed class PartitionState : IDisposable
         room ??= WaitingRoom.Boundless;
         _values = [.. Enum.GetValues<BlockKind>().Select(_ => new NativeVector(length))];
         _blocks = [.. Enumerable.Range(0, place.BlockCount).Select(i => new BlockState(
-            place.FirstBlock + i, _values, i * ParameterLayout.BlockLength, plan.Layout.BlockSize(place.FirstBlock + i), plan.Tree, version, room))];
+            place.FirstBlock + i, _values, i * ParameterLayout.BlockLength, plan.Layout.BlockSize(place.FirstBlock + i), plan.Tree, plan.Spec.Exchange, version, room))];
     }
 
     /// <summary>Optimizer steps that all parameters have seen.</summary>
     public long Version { get; private set; }
+
+    /// <summary>What sums of gradients are rounded to, and sent in.</summary>
+    public Precision Exchange => _plan.Spec.Exchange;
 
     /// <summary>How many parameters it holds.</summary>
     public long ParameterCount => _values[0].Length;

@@ -22,9 +22,9 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
     // A sum that finds no room waits for its neighbours, which may be computed for long. Then it is given up, and computed again.
     private static readonly TimeSpan RoomPatience = TimeSpan.FromMinutes(15);
 
-    /// <summary>One block of one vector, from the holder nearest by.</summary>
+    /// <summary>One block of one vector, from the holder nearest by. From another silo it comes rounded to <paramref name="precision"/>.</summary>
     /// <exception cref="PartitionUnreachableException">No holder has it, or none that has it answers.</exception>
-    public async Task<Block> FetchAsync(PartitionPlace place, Fence fence, BlockKind kind, int index, CancellationToken cancellation = default)
+    public async Task<Block> FetchAsync(PartitionPlace place, Fence fence, BlockKind kind, int index, Precision precision = Precision.Fp32, CancellationToken cancellation = default)
     {
         var backoff = new Backoff(time, Patience);
         while (true)
@@ -36,8 +36,8 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
                 if (IsGone(silo)) continue;
                 try
                 {
-                    var block = await Holder(place, silo).FetchAsync(fence, kind, index).WaitAsync(cancellation);
-                    metrics.BlockMoved(runId, "fetch", block.Length, isHere: silo == siloName);
+                    var block = await Holder(place, silo).FetchAsync(fence, kind, index, precision).WaitAsync(cancellation);
+                    metrics.BlockMoved(runId, "fetch", SizeBytes(block, precision, silo), isHere: silo == siloName);
                     return block;
                 }
                 catch (Exception exception) when (CallFailure.IsLoss(exception) && !cancellation.IsCancellationRequested)
@@ -131,6 +131,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
             // Nothing may happen to a sum that is read where it lies.
             var lent = isHere || (overChannel && !FaultPoint.IsOn) ? source.TryLend(index, isForOne: isHere && place.Holders.Length == 1) : null;
             var block = lent ?? await source.CopyAsync(index);
+            block.WirePrecision = contribution.Exchange;
             try
             {
                 if (lent is null) await FaultPoint.ReachAsync(FaultPhase.Send, contribution.Fence.Step, block);
@@ -140,12 +141,13 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
                     {
                         lent.Dispose();
                         block = await source.CopyAsync(index);
+                        block.WirePrecision = contribution.Exchange;
                     }
 
                     await holder.Grain.PushAsync(contribution.Fence, new TreePlace(contribution.Node.Level, contribution.Node.Index), totals, block);
                 }
 
-                metrics.BlockMoved(runId, "push", block.Length, isHere);
+                metrics.BlockMoved(runId, "push", SizeBytes(block, contribution.Exchange, silo), isHere);
                 block.Dispose();
                 return;
             }
@@ -163,6 +165,9 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
             }
         }
     }
+
+    // Within a silo values stay as they are.
+    private long SizeBytes(Block block, Precision precision, string silo) => Block.SizeBytes(block.Length, silo == siloName ? Precision.Fp32 : precision);
 
     // A copy on our own silo costs no transfer; otherwise the holders take turns.
     private IEnumerable<string> InOrder(PartitionPlace place, int index) => place.Holders

@@ -9,4 +9,5 @@ namespace GenSlmOrleans.Grains.Sites;
 /// <param name="Node">The node.</param>
 /// <param name="Shards">Its shards.</param>
 /// <param name="Totals">What they put in, in shard order; it goes with the first block.</param>
-internal sealed record Contribution(Fence Fence, TreeNode Node, ShardRange Shards, ImmutableArray<ShardTotals> Totals);
+/// <param name="Exchange">What the sum is rounded to, and crosses the network in.</param>
+internal sealed record Contribution(Fence Fence, TreeNode Node, ShardRange Shards, ImmutableArray<ShardTotals> Totals, Precision Exchange);

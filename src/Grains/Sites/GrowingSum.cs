@@ -46,11 +46,16 @@ internal sealed class GrowingSum(
     /// <summary>What the last shard put in is known.</summary>
     public void Complete() => Blocks.ReleaseFrom(0);
 
-    /// <summary>Adds up one block that is final; it is a source of it from then on.</summary>
-    public Task AddAsync(int index) => others.IsEmpty ? Task.CompletedTask : compute.RunAsync(() =>
+    /// <summary>Adds up one block that is final, and rounds what is to be rounded; it is a source of it from then on.</summary>
+    public Task AddAsync(int index) => others.IsEmpty && !replica.RoundsSums ? Task.CompletedTask : compute.RunAsync(() =>
     {
         using var sum = _sum!.TryLend(index)!;
-        foreach (var (_, other) in others) BlockArithmetic.AddInPlace(sum.Values, other.HostValues(ParameterLayout.BlockOffset(index), sum.Length));
+        if (replica.RoundsSums) Bf16.Round(sum.Values);
+        foreach (var (_, other) in others)
+        {
+            BlockArithmetic.AddInPlace(sum.Values, other.HostValues(ParameterLayout.BlockOffset(index), sum.Length));
+            if (replica.RoundsSums) Bf16.Round(sum.Values);
+        }
     });
 
     public Task<Block> CopyAsync(int index) => _sum!.CopyAsync(index);

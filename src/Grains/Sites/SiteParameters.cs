@@ -14,7 +14,8 @@ internal sealed class SiteParameters(BlockTransfer transfer, ImmutableArray<RunR
     /// <summary>Brings the parameters after <c>fence.Step</c> optimizer steps.</summary>
     public Task BringAsync(Fence fence, PartitionMap partitions, CancellationToken cancellation = default) => BringAsync(fence.Step, async index =>
     {
-        var block = await transfer.FetchAsync(partitions.Owner(index), fence, BlockKind.Parameters, index, cancellation);
+        // A replica in bf16 rounds them in any case.
+        var block = await transfer.FetchAsync(partitions.Owner(index), fence, BlockKind.Parameters, index, replicas[0].Plan.Spec.Precision, cancellation);
         await FaultPoint.ReachAsync(FaultPhase.Fetch, fence.Step + 1);
         return block;
     });

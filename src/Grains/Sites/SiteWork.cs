@@ -19,7 +19,7 @@ internal sealed class SiteWork(
     Site site, ShardWindow window, WindowRequest request, ImmutableArray<SiteDevice> devices, BlockTransfer transfer, ComputeThreads compute, ClusterMetrics metrics, TimeProvider time)
 {
     private readonly RunPlan _plan = devices[0].Replica.Plan;
-    private readonly ReductionAccumulator<GradientBuffer> _sums = new(site.Model.Tree, RunReplica.Merge, sum => sum.Return());
+    private readonly ReductionAccumulator<GradientBuffer> _sums = new(site.Model.Tree, devices[0].Replica.Merge, sum => sum.Return());
     private readonly Turn _adding = new();
     private readonly SortedDictionary<int, ShardTotals> _totals = [];
     private readonly List<string> _setAside = [];
@@ -210,7 +210,7 @@ internal sealed class SiteWork(
     private Task PushAsync(TreeNode node, int index, IBlockSource source, CancellationToken cancellation)
     {
         var (first, end) = site.Model.Tree.Covers(node);
-        var contribution = new Contribution(request.Fence, node, new ShardRange(first, end), [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)]);
+        var contribution = new Contribution(request.Fence, node, new ShardRange(first, end), [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)], _plan.Spec.Exchange);
         return transfer.PushAsync(contribution, request.Partitions.Owner(index), index, source, cancellation);
     }
 
