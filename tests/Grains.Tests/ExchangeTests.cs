@@ -41,7 +41,8 @@ public sealed class ExchangeTests
         {
             var end = await RunAsync(3, hasChannel, $"bf16-{hasChannel}", Precision.Fp32, Precision.Bf16);
             Assert.Equal((alone.WeightsSha256, alone.LedgerHead), (end.WeightsSha256, end.LedgerHead));
-            Assert.Equal([WholeBytes / 2], sent[$"bf16-{hasChannel}", "fetch"]);
+            // A checkpoint is written from the master weights, wherever its keeper is.
+            Assert.Contains(WholeBytes / 2, sent[$"bf16-{hasChannel}", "fetch"]);
             Assert.Equal([WholeBytes], sent[$"bf16-{hasChannel}", "push"]);
         }
     }
