@@ -4,12 +4,16 @@ namespace GenSlmOrleans.Abstractions;
 
 /// <summary>
 /// Buffers for blocks on their way: native, all of one block's length, used again and again. A step in the steady state
-/// allocates none. There are never more than were in use at once; <see cref="Trim"/> frees those that are idle.
+/// allocates none. There are never more than were in use at once; <see cref="Trim"/> frees those that are idle. What was lost with a call that
+/// broke off the collector finds, which is asked to look when so many have been made that some may be.
 /// </summary>
 public static class BlockBuffers
 {
     /// <summary>Values of a buffer: the largest block's.</summary>
     public const int Length = 1 << 20;
+
+    // 256 MiB.
+    private const int MadeBetweenCollections = 64;
 
     private static readonly ConcurrentStack<NativeVector> Idle = new();
     private static long _made;
@@ -25,7 +29,8 @@ public static class BlockBuffers
     {
         if (length > Length) return new NativeVector(length);
         if (Idle.TryPop(out var buffer)) return buffer;
-        Interlocked.Increment(ref _made);
+        // In the background: nobody waits for it.
+        if (Interlocked.Increment(ref _made) % MadeBetweenCollections == 0) GC.Collect(GC.MaxGeneration, GCCollectionMode.Optimized, blocking: false);
         return new NativeVector(Length);
     }
 

@@ -120,9 +120,8 @@ public sealed unsafe class NativeVector : MemoryManager<float>
         public Allocation(nuint sizeBytes) : base(0, ownsHandle: true)
         {
             SetHandle((nint)NativeMemory.AlignedAlloc(sizeBytes, AlignmentBytes));
-            // So that the collector knows what it would gain by finding those that nobody freed.
+            // No pressure on the collector: the weights stay, and it would look for what it cannot find, again and again while they are taken.
             _sizeBytes = (long)sizeBytes;
-            GC.AddMemoryPressure(_sizeBytes);
             Interlocked.Add(ref s_liveBytes, _sizeBytes);
         }
 
@@ -131,7 +130,6 @@ public sealed unsafe class NativeVector : MemoryManager<float>
         protected override bool ReleaseHandle()
         {
             NativeMemory.AlignedFree((void*)handle);
-            GC.RemoveMemoryPressure(_sizeBytes);
             Interlocked.Add(ref s_liveBytes, -_sizeBytes);
             return true;
         }
