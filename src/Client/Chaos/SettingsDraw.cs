@@ -37,7 +37,9 @@ internal static class SettingsDraw
         spec = Batches(spec, draw, size);
         spec = Optimizer(spec, draw);
         spec = Validation(spec, draw, size);
-        return Windows(spec, draw, epochs, files);
+        spec = Windows(spec, draw, epochs, files);
+        // Last: a seed gives what it gave before there was this setting, and this besides.
+        return spec with { BucketByLength = draw.Below(2) == 0 && spec.Padding == Padding.Longest };
     }
 
     private static RunSpec Data(RunSpec spec, Draw draw, DrawnFiles files)

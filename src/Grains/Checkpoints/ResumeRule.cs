@@ -17,6 +17,9 @@ public static class ResumeRule
         "priority", "minDevices", "maxDevices", "acceptOtherDevice",
     };
 
+    // A run.json of before there was the setting does not have it, and the run was as if it were off.
+    private const string OnceAbsent = "bucketByLength";
+
     /// <summary>What stands in the way, as a sentence; null when the run may go on.</summary>
     /// <param name="before">The run.json the run began with.</param>
     /// <param name="submission">What it is to go on with.</param>
@@ -28,7 +31,7 @@ public static class ResumeRule
         foreach (var (key, value) in now)
         {
             if (Free.Contains(key) && (endIsFree || key is not ("epochs" or "maxSteps"))) continue;
-            if (before[key] is not { } known || JsonNode.DeepEquals(known, value)) continue;
+            if ((before[key] ?? (key == OnceAbsent ? JsonValue.Create(false) : null)) is not { } known || JsonNode.DeepEquals(known, value)) continue;
             return $"The run in {submission.Spec.Output} began with {key} {known.ToJsonString()}; it cannot go on with {value?.ToJsonString()}. Leave {key} as it was or choose another --output.";
         }
 
