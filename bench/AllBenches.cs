@@ -41,7 +41,7 @@ internal static class AllBenches
             "script" => ScalingBench.RunScriptAsync(With("fasta", "model", "rounds", "steps"), results),
             "overhead" => OverheadBench.RunAsync(With("fasta", "model", "rounds", "steps", "threads", "accumulation-steps"), results),
             "bf16" => SettingBench.Bf16.RunAsync(With("fasta", "model", "rounds", "steps"), results),
-            "padding" => SettingBench.Padding.RunAsync(With("fasta", "model", "rounds", "steps"), results),
+            "padding" => RunPaddingAsync(With("fasta", "model", "rounds", "steps")),
             "checkpoint" => CheckpointBench.RunAsync(With("fasta", "model", "steps", "checkpoints"), results),
             "allocation" => AllocationBench.RunAsync(With("fasta", "model", "steps", "silos"), results),
             "goodput" => GoodputBench.RunAsync(With("fasta", "model", "duration", "kill-every"), results),
@@ -52,6 +52,12 @@ internal static class AllBenches
         return true;
 
         Options With(params string[] names) => new(arguments, names);
+
+        async Task RunPaddingAsync(Options options)
+        {
+            await SettingBench.Padding.RunAsync(options, results);
+            await SettingBench.Buckets.RunAsync(options, results);
+        }
 
         Task RunAdam()
         {

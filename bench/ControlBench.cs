@@ -1,6 +1,7 @@
 using System.Globalization;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
+using GenSlmOrleans.Grains;
 using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Grains.Runs;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -68,6 +69,7 @@ internal static class ControlBench
             new InstantGrains(answers), new InstantSilos(siteCount), "bench", record, () => Task.CompletedTask, metrics, TimeProvider.System, NullLogger.Instance)
         {
             Objection = null,
+            PlanAsync = (submission, data) => Task.FromResult(new RunPlan(submission.Spec, config, RunData.Sets(data))),
             Preparation = new PreparationCount("bench", record, () => Task.CompletedTask, NullLogger.Instance),
         };
         var run = new TrainingRun("bench", surroundings);

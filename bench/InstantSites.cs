@@ -92,6 +92,9 @@ internal sealed class InstantSilo(InstantAnswers answers, string key) : ISiloGra
     public Task DrainAsync() => throw new NotSupportedException("Nobody leaves here.");
 
     public Task<DataSummary> OpenDataAsync(RunSpec spec, int sequenceLimit) => Answer.WithAsync(answers.Data);
+
+    public Task<ImmutableArray<int>> GetRecordLengthsAsync(RunSpec spec, int sequenceLimit, string hash, int first) =>
+        throw new NotSupportedException("Nobody orders records by length here.");
 }
 
 /// <summary>A device that has a replica as soon as it is told to.</summary>

@@ -113,6 +113,7 @@ internal sealed class SiloPair : IAsyncDisposable
             silo.Services.AddSingleton(new SiloMemory(settingBytes: null));
             silo.Services.AddSingleton<SiloDrain>();
             silo.Services.AddSingleton<Peers>();
+            silo.Services.AddSingleton<RunPlans>();
             silo.Services.AddSingleton<SiteResources>();
             silo.Services.AddSingleton<SiteStore>();
             silo.Services.AddSingleton(new ClusterMetrics("sender"));

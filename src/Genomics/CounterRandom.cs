@@ -9,6 +9,7 @@ public enum RandomPurpose : uint
     Simulation = 4,
     Faults = 5,
     Settings = 6,
+    Buckets = 7,
 }
 
 /// <summary>

@@ -122,26 +122,16 @@ public sealed class DataInspection
 
     private static PaddingView PaddingOf(List<int> lengths, int batchSize, int sequenceLimit)
     {
-        var order = Permutation.Of(lengths.Count, Seed, RandomPurpose.Shuffle, stream: 0);
-        long real = 0, computed = 0;
-        for (int first = 0; first < order.Length; first += batchSize)
-        {
-            int end = Math.Min(order.Length, first + batchSize), longest = 0;
-            for (int i = first; i < end; i++)
-            {
-                int length = Math.Min(sequenceLimit, lengths[order[i]]);
-                real += length;
-                longest = Math.Max(longest, length);
-            }
-
-            computed += (long)longest * (end - first);
-        }
-
+        ImmutableArray<int> cut = [.. lengths.Select(length => Math.Min(sequenceLimit, length))];
+        long real = cut.Sum(length => (long)length);
+        double Padded(int[] order) => 1 - ((double)real / order.Chunk(batchSize).Sum(batch => (long)batch.Length * batch.Max(record => cut[record])));
+        var order = Permutation.Of(cut.Length, Seed, RandomPurpose.Shuffle, stream: 0);
         return new PaddingView(
             batchSize,
             sequenceLimit,
-            1 - ((double)real / computed),
-            1 - (real / ((double)sequenceLimit * lengths.Count)),
-            lengths.Count(length => length > sequenceLimit));
+            Padded(order),
+            1 - (real / ((double)sequenceLimit * cut.Length)),
+            lengths.Count(length => length > sequenceLimit),
+            Padded(new LengthBuckets(cut, batchSize).Arrange(order, shuffle: true, Seed, stream: 0)));
     }
 }

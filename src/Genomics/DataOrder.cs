@@ -1,8 +1,10 @@
+using System.Collections.Immutable;
+
 namespace GenSlmOrleans.Genomics;
 
 /// <summary>
-/// Everything about the order of a run's data, from the settings that decide it and the number of records: a pure function, the
-/// same for whoever trains and whoever verifies.
+/// Everything about the order of a run's data, from the settings that decide it, the number of records and, where it depends on
+/// them, their lengths: a pure function, the same for whoever trains and whoever verifies.
 /// </summary>
 public sealed class DataOrder
 {
@@ -13,10 +15,14 @@ public sealed class DataOrder
     /// <param name="shardCount">Data shards; more than training records leave some without any.</param>
     /// <param name="batchSize">Records of a micro-batch.</param>
     /// <param name="accumulationSteps">Micro-batches of a shard's window.</param>
-    public DataOrder(RecordSets records, double validationFraction, ulong seed, bool shuffle, int shardCount, int batchSize, int accumulationSteps)
+    /// <param name="lengths">Tokens of every record, cut to the sequence limit, to have records of similar length in a micro-batch; default: they come as drawn.</param>
+    public DataOrder(
+        RecordSets records, double validationFraction, ulong seed, bool shuffle, int shardCount, int batchSize, int accumulationSteps, ImmutableArray<int> lengths = default)
     {
+        if (!lengths.IsDefault && lengths.Length != records.Total) throw new ArgumentException($"There are {lengths.Length} lengths of {records.Total} records.", nameof(lengths));
         Split = DataSplit.Create(records, validationFraction, seed);
-        Sampling = new SamplingOrder(Split.Training, shardCount, seed, shuffle);
+        Buckets = lengths.IsDefault ? null : new LengthBuckets(lengths, batchSize);
+        Sampling = new SamplingOrder(Split.Training, shardCount, seed, shuffle, Buckets);
         Windows = new WindowPlan([.. Enumerable.Range(0, shardCount).Select(Sampling.RecordCount)], batchSize, accumulationSteps);
         (Records, ShardCount) = (records, shardCount);
     }
@@ -25,6 +31,9 @@ public sealed class DataOrder
     public RecordSets Records { get; }
 
     public DataSplit Split { get; }
+
+    /// <summary>What brings records of similar length together; null: nothing does.</summary>
+    public LengthBuckets? Buckets { get; }
 
     public SamplingOrder Sampling { get; }
 

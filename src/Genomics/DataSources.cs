@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.IO.Hashing;
@@ -63,16 +64,31 @@ public sealed record DataFingerprint(string Hash, RecordSets Sets)
 {
     /// <summary>Reads all files once, so that whatever is wrong with them is found.</summary>
     /// <exception cref="FastaException">A file is missing, malformed, or cannot be prepared as it is to be.</exception>
-    public static DataFingerprint Of(DataSources sources, CancellationToken ct = default)
+    public static DataFingerprint Of(DataSources sources, CancellationToken ct = default) => Of(sources, null, ct);
+
+    /// <summary>The same, and tokenises the records to know their lengths.</summary>
+    /// <param name="sources">The files.</param>
+    /// <param name="lengths">Gets the number of tokens of each record, untruncated.</param>
+    /// <param name="ct">Ends the reading.</param>
+    /// <exception cref="FastaException">As for <see cref="Of(DataSources, CancellationToken)"/>.</exception>
+    public static DataFingerprint Of(DataSources sources, ICollection<int>? lengths, CancellationToken ct = default)
     {
         var hashes = new List<UInt128>();
+        var tokens = new ArrayBufferWriter<byte>();
         Span<int> counts = stackalloc int[sources.Sets.Length];
         for (int set = 0; set < counts.Length; set++)
         {
             foreach (var path in sources.Sets[set])
             {
                 using var file = DataFile.Open(path, sources.Preparation, ct);
-                foreach (var _ in file.Records()) counts[set] = checked(counts[set] + 1);
+                foreach (var record in file.Records())
+                {
+                    counts[set] = checked(counts[set] + 1);
+                    if (lengths is null) continue;
+                    tokens.ResetWrittenCount();
+                    lengths.Add(record.Tokenize(tokens).TokenCount);
+                }
+
                 hashes.Add(file.HashToEnd());
             }
         }

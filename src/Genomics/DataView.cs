@@ -25,7 +25,8 @@ public sealed record LengthView(int Minimum, double Median, double Mean, int Max
 /// <param name="ToLongest">When padded to the longest record of the micro-batch, in a shuffled epoch.</param>
 /// <param name="ToLimit">When padded to the limit, as GenSLM's script does.</param>
 /// <param name="TruncatedRecords">Records that are longer than the limit.</param>
-public sealed record PaddingView(int BatchSize, int SequenceLimit, double ToLongest, double ToLimit, int TruncatedRecords);
+/// <param name="Bucketed">As <paramref name="ToLongest"/>, when records of similar length come together.</param>
+public sealed record PaddingView(int BatchSize, int SequenceLimit, double ToLongest, double ToLimit, int TruncatedRecords, double Bucketed);
 
 /// <summary>Where the longest open reading frames lie, and what reading nothing else would change.</summary>
 /// <param name="Frames">Records whose longest open reading frame is in frame 0, 1 and 2.</param>

@@ -3,10 +3,11 @@ using System.Collections.Immutable;
 namespace GenSlmOrleans.Genomics;
 
 /// <summary>
-/// The order in which a shard sees its records: a pure function of (seed, epoch, shard). Shards are strided, so their sizes
-/// differ by at most one record: shard k of K owns training records k, k + K, k + 2K…
+/// The order in which a shard sees its records: a pure function of (seed, epoch, shard), and of the records' lengths where those
+/// of similar length are to come together. Shards are strided, so their sizes differ by at most one record: shard k of K owns
+/// training records k, k + K, k + 2K…
 /// </summary>
-public sealed class SamplingOrder(ImmutableArray<int> trainingRecords, int shardCount, ulong seed, bool shuffle)
+public sealed class SamplingOrder(ImmutableArray<int> trainingRecords, int shardCount, ulong seed, bool shuffle, LengthBuckets? buckets = null)
 {
     /// <summary>How many records a shard owns.</summary>
     public int RecordCount(int shard) => (trainingRecords.Length - shard + shardCount - 1) / shardCount;
@@ -16,8 +17,9 @@ public sealed class SamplingOrder(ImmutableArray<int> trainingRecords, int shard
     {
         int count = RecordCount(shard);
         var records = new int[count];
-        var order = shuffle ? Permutation.Of(count, seed, RandomPurpose.Shuffle, ((ulong)(uint)epoch << 32) | (uint)shard) : null;
+        ulong stream = ((ulong)(uint)epoch << 32) | (uint)shard;
+        var order = shuffle ? Permutation.Of(count, seed, RandomPurpose.Shuffle, stream) : null;
         for (int i = 0; i < count; i++) records[i] = trainingRecords[shard + ((order?[i] ?? i) * shardCount)];
-        return records;
+        return buckets?.Arrange(records, shuffle, seed, stream) ?? records;
     }
 }

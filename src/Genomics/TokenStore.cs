@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.IO.Hashing;
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
@@ -11,6 +12,8 @@ public sealed unsafe class TokenStore : IDisposable
     private readonly MemoryMappedFile _file;
     private readonly MemoryMappedViewAccessor _view;
     private readonly TokenStoreLayout _layout;
+    private readonly Lock _lengthsLock = new();
+    private (int Limit, ImmutableArray<int> Lengths) _lengths;
     private byte* _start;
 
     private TokenStore(MemoryMappedFile file, MemoryMappedViewAccessor view, TokenStoreLayout layout)
@@ -75,6 +78,22 @@ public sealed unsafe class TokenStore : IDisposable
 
     /// <summary>How many tokens a record has, untruncated.</summary>
     public int Length(int record) => (int)(TokenEnds[record] - Start(TokenEnds, record));
+
+    /// <summary>
+    /// How many tokens each record has, cut to <paramref name="limit"/>: 4 bytes a record, shared by all who ask with the same limit, and
+    /// good when the store is disposed.
+    /// </summary>
+    public ImmutableArray<int> Lengths(int limit)
+    {
+        lock (_lengthsLock)
+        {
+            if (_lengths.Limit == limit && !_lengths.Lengths.IsDefault) return _lengths.Lengths;
+            var lengths = new int[RecordCount];
+            for (int record = 0; record < lengths.Length; record++) lengths[record] = Math.Min(limit, Length(record));
+            _lengths = (limit, ImmutableCollectionsMarshal.AsImmutableArray(lengths));
+            return _lengths.Lengths;
+        }
+    }
 
     /// <summary>A record's tokens, untruncated; good until the store is disposed.</summary>
     public ReadOnlySpan<byte> Tokens(int record) => new(Mapped + TokenStoreLayout.SizeBytes + Start(TokenEnds, record), Length(record));

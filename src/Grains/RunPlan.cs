@@ -7,16 +7,28 @@ using GenSlmOrleans.Training;
 namespace GenSlmOrleans.Grains;
 
 /// <summary>
-/// Everything about a run that follows from its spec, its architecture and the numbers of its records: the same on
-/// every silo, and never sent. No part of it depends on the cluster.
+/// Everything about a run that follows from its spec, its architecture, the numbers of its records and, where the spec wants it, their
+/// lengths: the same on every silo, and never sent. No part of it depends on the cluster.
 /// </summary>
 public sealed class RunPlan
 {
+    /// <summary>The plan of a run whose data are here.</summary>
     /// <exception cref="RunInputException">There are fewer training records than shards.</exception>
-    public RunPlan(RunSpec spec, HuggingFaceConfig config, RecordSets records)
+    public RunPlan(RunSpec spec, HuggingFaceConfig config, TokenStore store)
+        : this(spec, config, store.Sets, spec.BucketByLength ? store.Lengths(ModelPlan.SequenceLimitOf(spec, config)) : default)
     {
+    }
+
+    /// <param name="spec">The run's settings.</param>
+    /// <param name="config">Its architecture.</param>
+    /// <param name="records">How many records there are.</param>
+    /// <param name="lengths">Tokens of every record, cut to the sequence limit; needed with bucketByLength alone.</param>
+    /// <exception cref="RunInputException">There are fewer training records than shards.</exception>
+    public RunPlan(RunSpec spec, HuggingFaceConfig config, RecordSets records, ImmutableArray<int> lengths = default)
+    {
+        if (spec.BucketByLength == lengths.IsDefault) throw new ArgumentException("Lengths are needed with bucketByLength, and only with it.", nameof(lengths));
         Model = new ModelPlan(spec, config);
-        Data = new DataOrder(records, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
+        Data = new DataOrder(records, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps, lengths);
         if (Split.Training.Length < spec.Shards)
             throw new RunInputException($"{FileList.Text(spec.Data)} has {records.Main} records, {Split.Training.Length} of them for training, but shards is {spec.Shards}; every shard needs at least one record.");
         TotalSteps = Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);

@@ -44,7 +44,7 @@ public sealed class ChaosSettingsTests
         var drawn = Drawn(seed: 5);
         void Covers<T>(Func<RunSpec, T> of, params IEnumerable<T> values) => Assert.Equal([], values.Except(drawn.Select(of)));
 
-        Covers(spec => spec.Shuffle, true, false);
+        Covers(spec => (spec.Shuffle, spec.BucketByLength), (true, false), (false, false), (true, true), (false, true));
         Covers(spec => (spec.ValFraction, spec.ValData.Length > 0), (0, false), (0.1, false), (0.2, false), (0.4, false), (0.2, true));
         Covers(spec => spec.TestData.Length > 0, true, false);
         Covers(spec => spec.Weights.Length > 0, true, false);

@@ -10,7 +10,7 @@ public sealed class OptionTests
     [Fact]
     public void The_list_of_options_is_what_users_know() => Assert.Equal(
         "--data --model --weights --rotary-from-checkpoint --output --batch-size --accumulation-steps --learning-rate --epochs --max-steps --shards --silos --seq-length --seed " +
-        "--val-fraction --val-data --test-data --frame --strip-gaps --val-every --limit-val-batches --shuffle --precision --padding --key-prefix --pad-tokens --gradient-scaling --exchange --gradient-clip " +
+        "--val-fraction --val-data --test-data --frame --strip-gaps --val-every --limit-val-batches --shuffle --bucket-by-length --precision --padding --key-prefix --pad-tokens --gradient-scaling --exchange --gradient-clip " +
         "--optimizer --weight-decay --schedule --warmup-steps --keep-best --checkpoint-name --early-stopping-patience --threads --on-nonfinite --priority --min-devices --max-devices --accept-other-device --resume --json",
         string.Join(' ', RunOptions.All.Select(option => option.OptionName)));
 
@@ -147,6 +147,7 @@ public sealed class OptionTests
             ValEvery = "9",
             LimitValBatches = 10,
             Shuffle = false,
+            BucketByLength = true,
             Precision = Precision.Bf16,
             Padding = Padding.MaxLength,
             PadTokens = PadCounting.Count,

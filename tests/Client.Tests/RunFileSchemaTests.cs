@@ -67,6 +67,7 @@ public sealed class RunFileSchemaTests
     [InlineData("valEvery: 0")]
     [InlineData("valEvery: often")]
     [InlineData("shuffle: perhaps")]
+    [InlineData("bucketByLength: perhaps")]
     [InlineData("weights: null")]
     [InlineData("resolved: 5")]
     [InlineData("batchSize: 65537")]

@@ -16,6 +16,7 @@ public sealed class RunSpecTests
         { Sound with { LearningRate = 0 }, "learningRate is 0; it must be above 0." },
         { Sound with { LearningRate = double.PositiveInfinity }, "learningRate is Infinity; it must be above 0." },
         { Sound with { SeqLength = -1 }, "seqLength is -1; it must be at least 2, or 0 for the model's positions." },
+        { Sound with { BucketByLength = true, Padding = Padding.MaxLength }, "bucketByLength is true, which padding max_length has no use for: every record is padded to seqLength; take padding longest." },
         { Sound with { ValFraction = double.NaN }, "valFraction is NaN; it must be at least 0 and below 1." },
         { Sound with { ValEvery = "0" }, "valEvery is '0'; it must be a number of steps such as '50', or of epochs such as '1epoch'." },
         { Sound with { GradientClip = double.NaN }, "gradientClip is NaN; it must be 0 (off) or above." },

@@ -16,6 +16,37 @@ public sealed class VerifyTests
 
     private const int Steps = 6;
 
+    /// <summary>Records of 2 to 8 codons, cut to 5 by the model's positions; two steps an epoch.</summary>
+    private static readonly RunSpec Bucketed = new() { Shards = 2, BatchSize = 2, AccumulationSteps = 2, Epochs = 3, Seed = 9, BucketByLength = true };
+
+    [Fact]
+    public async Task A_run_with_records_of_similar_length_together_is_verified_by_their_lengths()
+    {
+        using var folder = new TemporaryFolder();
+        WriteRun(folder, spec: Bucketed);
+        var (exitCode, output, errors) = await CapturedConsole.RunAsync("verify", folder.File("out"));
+        Assert.Equal((0, ""), (exitCode, errors));
+        Assert.EndsWith("verified     every training record exactly once an epoch, none lost, none repeated\n", output);
+
+        var run = folder.File("out/run.json");
+        var settings = File.ReadAllText(run);
+        foreach (var (was, now, expected) in new[]
+        {
+            ("\"bucketByLength\": true", "\"bucketByLength\": false", "is of a run with 'bucketByLength=true'; expected 'bucketByLength=false'."),
+            ("\"seqLength\": 0", "\"seqLength\": 4", "is of a run with 'lengths="),
+        })
+        {
+            File.WriteAllText(run, settings.Replace(was, now));
+            Assert.NotEqual(settings, File.ReadAllText(run));
+            (exitCode, _, errors) = await CapturedConsole.RunAsync("verify", folder.File("out"));
+            Assert.Equal(1, exitCode);
+            Assert.Contains(expected, errors);
+        }
+
+        File.WriteAllText(run, settings.Replace("modelConfig", "model"));
+        await AssertRefusedAsync("run.json does not say how long the run's sequences are", "verify", folder.File("out"));
+    }
+
     [Fact]
     public async Task A_finished_run_is_verified()
     {
@@ -168,32 +199,37 @@ public sealed class VerifyTests
     }
 
     /// <summary>What a run leaves, except for weights; <paramref name="fed"/> says what its shards really computed.</summary>
-    private static void WriteRun(TemporaryFolder folder, Func<long, int, int[], int[]>? fed = null)
+    private static void WriteRun(TemporaryFolder folder, Func<long, int, int[], int[]>? fed = null, RunSpec? spec = null)
     {
-        var data = folder.File("data.fasta", Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, 20).Select(i => $">r{i}\nATGGCC\n"))));
+        spec ??= Spec;
+        static int Codons(RunSpec spec, int record) => spec.BucketByLength ? 2 + (record * 5 % 7) : 2;
+        var data = folder.File("data.fasta", Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, 20).Select(i => $">r{i}\nATG{string.Concat(Enumerable.Repeat("GCC", Codons(spec, i) - 1))}\n"))));
         var output = Directory.CreateDirectory(folder.File("out")).FullName;
         var fingerprint = DataFingerprint.Of(DataSources.Of(data));
-        var run = JsonSerializer.SerializeToNode(Spec with { Data = data, Output = output }, RunSpec.JsonOptions)!.AsObject();
-        run["resolved"] = new JsonObject { ["runId"] = "out", ["dataHash"] = fingerprint.Hash };
+        var run = JsonSerializer.SerializeToNode(spec with { Data = data, Output = output }, RunSpec.JsonOptions)!.AsObject();
+        run["resolved"] = new JsonObject { ["runId"] = "out", ["dataHash"] = fingerprint.Hash, ["modelConfig"] = JsonNode.Parse((ModelPresets.Find("tiny")! with { MaximumPositions = 5 }).ToJson()) };
         File.WriteAllText(Path.Combine(output, "run.json"), run.ToJsonString(RunSpec.JsonOptions));
 
+        var order = new DataOrder(
+            fingerprint.Sets, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps,
+            spec.BucketByLength ? [.. Enumerable.Range(0, 20).Select(i => Math.Min(5, Codons(spec, i)))] : default);
         var identity = new LedgerIdentity
         {
             DataHash = fingerprint.Hash,
             Records = fingerprint.Sets.Main,
-            Seed = Spec.Seed,
-            ValFraction = Spec.ValFraction,
-            Shuffle = Spec.Shuffle,
-            Shards = Spec.Shards,
-            BatchSize = Spec.BatchSize,
-            AccumulationSteps = Spec.AccumulationSteps,
+            Seed = spec.Seed,
+            ValFraction = spec.ValFraction,
+            Shuffle = spec.Shuffle,
+            Shards = spec.Shards,
+            BatchSize = spec.BatchSize,
+            AccumulationSteps = spec.AccumulationSteps,
+            Lengths = order.Buckets?.LengthsHash,
         };
-        var order = new DataOrder(fingerprint.Sets, Spec.ValFraction, Spec.Seed, Spec.Shuffle, Spec.Shards, Spec.BatchSize, Spec.AccumulationSteps);
         var records = new StepRecords(order);
         var ledger = LedgerFile.Open(Path.Combine(output, LedgerFile.FileName), identity, 0, head: null);
         for (long step = 1; step <= Steps; step++)
         {
-            var digests = Enumerable.Range(0, Spec.Shards)
+            var digests = Enumerable.Range(0, spec.Shards)
                 .Select(shard => (Shard: shard, Records: records.Window(step, shard).ToArray()))
                 .Select(window => StepDigest.OfShard(fed is null ? window.Records : fed(step, window.Shard, window.Records)));
             ledger.Append(step, order.Windows.Locate(step).Epoch, [.. digests]);

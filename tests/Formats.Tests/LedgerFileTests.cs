@@ -26,6 +26,7 @@ public sealed class LedgerFileTests
             "genslm-ledger-1 data=0123456789abcdef0123456789abcdef records=24 seed=42 valFraction=0.25 shuffle=true shards=3 batchSize=1 accumulationSteps=2 after=0",
             Ledgers.Identity.Text);
         Assert.Equal(SHA256.HashData(Encoding.UTF8.GetBytes(Ledgers.Identity.Text)), Ledgers.Identity.Head());
+        Assert.EndsWith(" accumulationSteps=2 bucketByLength=true lengths=fedcba9876543210fedcba9876543210 after=0", (Ledgers.Identity with { Lengths = "fedcba9876543210fedcba9876543210" }).Text);
     }
 
     [Fact]
@@ -126,6 +127,7 @@ public sealed class LedgerFileTests
         Assert.Contains("ends after step 4; the run goes on after step 5", Refusal(() => LedgerFile.Open(path, Ledgers.Identity, 5, null)));
         Assert.Contains($"has the head {Ledgers.Head(3)} after step 3; the checkpoint has '{Ledgers.Head(2)}'", Refusal(() => LedgerFile.Open(path, Ledgers.Identity, 3, Ledgers.Head(2))));
         Assert.Contains("is of a run with 'seed=42'; expected 'seed=43'", Refusal(() => LedgerFile.Open(path, Ledgers.Identity with { Seed = 43 }, 3, null)));
+        Assert.Contains("is of a run with 'bucketByLength=false'; expected 'bucketByLength=true'", Refusal(() => LedgerFile.Open(path, Ledgers.Identity with { Lengths = "ab" }, 3, null)));
         Assert.Equal(whole, File.ReadAllBytes(path));
 
         File.WriteAllText(path, File.ReadAllText(path).Replace("\"step\":2,\"epoch\":0", "\"step\":2,\"epoch\":0 "));
@@ -138,6 +140,18 @@ public sealed class LedgerFileTests
         File.Delete(path);
         Assert.Contains($"the checkpoint of step 3 has the ledger head {Ledgers.Head(3)}", Refusal(() => LedgerFile.Open(path, Ledgers.Identity, 3, Ledgers.Head(3))));
         Assert.False(File.Exists(path));
+    }
+
+    [Fact]
+    public void A_ledger_whose_order_depends_on_lengths_says_so_and_is_no_others()
+    {
+        using var folder = new TemporaryFolder();
+        var identity = Ledgers.Identity with { Lengths = "ab" };
+        var begun = LedgerFile.Open(Ledgers.Path(folder), identity, 0, head: null);
+        Assert.NotEqual(Ledgers.Head(0), begun.Head);
+        Assert.Equal((identity, begun.Head), LedgerFile.Open(Ledgers.Path(folder), identity, 0, begun.Head) is var again ? (again.Identity, again.Head) : default);
+        Assert.Contains("is of a run with 'bucketByLength=true'; expected 'bucketByLength=false'", Refusal(() => LedgerFile.Open(Ledgers.Path(folder), Ledgers.Identity, 0, null)));
+        Assert.Contains("is of a run with 'lengths=ab'; expected 'lengths=cd'", Refusal(() => LedgerFile.Open(Ledgers.Path(folder), identity with { Lengths = "cd" }, 0, null)));
     }
 
     [Fact]

@@ -30,8 +30,10 @@ public abstract class SequenceTarget : FuzzTarget
 
         FuzzFindingException.ThrowUnless(
             (total, longest, unknown) == (store.TokenCount, store.MaximumLength, store.UnknownTokenCount), $"The store counts {store.TokenCount} tokens; there are {total}.");
+        var lengths = new List<int>();
         FuzzFindingException.ThrowUnless(
-            DataFingerprint.Of(SourcesOf(path)) is var print && print.Hash == store.SourceHash && print.Sets.Total == store.RecordCount, "The fingerprint is not the store's.");
+            DataFingerprint.Of(SourcesOf(path), lengths) is var print && print.Hash == store.SourceHash && print.Sets.Total == store.RecordCount, "The fingerprint is not the store's.");
+        FuzzFindingException.ThrowUnless(lengths.SequenceEqual(store.Lengths(int.MaxValue)), "The lengths are not the store's.");
         CheckStore(store, input, path);
     }
 

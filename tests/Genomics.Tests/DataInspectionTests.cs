@@ -18,6 +18,8 @@ public sealed class DataInspectionTests
         Assert.Equal([2, 1, 0, 1], view.Lengths.Histogram.Select(bin => bin.Records));
         // All four in one batch: 3 + 5 + 3 + 4 of 4 × 5.
         Assert.Equal((0.25, 0.25, 1), (view.Padding.ToLongest, view.Padding.ToLimit, view.Padding.TruncatedRecords));
+        // By length, two of 3 are beside each other, and 4 and 5.
+        Assert.Equal(1 - (15.0 / 16), DataInspection.Of([path], RecordPreparation.None, batchSize: 2, sequenceLimit: 5).Padding.Bucketed, 1e-12);
         Assert.Equal([2, 0, 1], view.ReadingFrame.Frames);
         Assert.Equal((1, 1, 14L, 2L), (view.ReadingFrame.None, view.ReadingFrame.Changed, view.ReadingFrame.Tokens, view.ReadingFrame.UnknownTokens));
         Assert.Equal(new RecordView(path, "out of frame", 6, 1, new OpenReadingFrame(2, 12, HasStop: true)), seen[1]);

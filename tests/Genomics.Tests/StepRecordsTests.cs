@@ -1,15 +1,21 @@
+using System.Collections.Immutable;
+
 namespace GenSlmOrleans.Genomics.Tests;
 
 public sealed class StepRecordsTests
 {
     [Theory]
-    [InlineData(1, 1, 1, true)]
-    [InlineData(3, 2, 4, true)]
-    [InlineData(5, 3, 2, false)]
-    [InlineData(40, 2, 10, true)]
-    public void A_window_is_its_micro_batches_in_order_and_an_epoch_has_each_record_once(int shards, int batchSize, int accumulationSteps, bool shuffle)
+    [InlineData(1, 1, 1, true, false)]
+    [InlineData(3, 2, 4, true, false)]
+    [InlineData(5, 3, 2, false, false)]
+    [InlineData(40, 2, 10, true, false)]
+    [InlineData(3, 3, 2, true, true)]
+    [InlineData(3, 4, 1, false, true)]
+    [InlineData(40, 2, 10, true, true)]
+    public void A_window_is_its_micro_batches_in_order_and_an_epoch_has_each_record_once(int shards, int batchSize, int accumulationSteps, bool shuffle, bool buckets)
     {
-        var order = new DataOrder(new RecordSets(50), 0.2, 7, shuffle, shards, batchSize, accumulationSteps);
+        ImmutableArray<int> lengths = [.. Enumerable.Range(0, 50).Select(record => 1 + (record * 7 % 11))];
+        var order = new DataOrder(new RecordSets(50), 0.2, 7, shuffle, shards, batchSize, accumulationSteps, buckets ? lengths : default);
         var records = new StepRecords(order);
         for (int epoch = 0; epoch < 2; epoch++)
         {

@@ -23,6 +23,7 @@ public sealed class TokenStoreTests
         Assert.Equal("second one", store.Header(1));
         using var rna = Build(folder, ">rna\nAUGUUUTAA\n");
         Assert.Equal((2L, 4L), (rna.UnknownTokenCount, rna.UracilCount));
+        Assert.Equal("3 4 1, 2 2 1, 3 4 1", $"{string.Join(' ', store.Lengths(4))}, {string.Join(' ', store.Lengths(2))}, {string.Join(' ', store.Lengths(5))}");
         Assert.Equal((1, 2, 0), (store.RecordsLongerThan(3), store.RecordsLongerThan(2), store.RecordsLongerThan(4)));
     }
 

@@ -32,6 +32,37 @@ public sealed class ClusterRunTests
     }
 
     [Fact]
+    public async Task Records_of_similar_length_come_together_whatever_the_silos_and_wherever_in_an_epoch_the_run_goes_on()
+    {
+        await using var one = await TestCluster.StartAsync(1);
+        await using var two = await TestCluster.StartAsync(2);
+        // Five steps an epoch, the last a shorter one.
+        var spec = new RunSpec { Data = MixedFasta(one, 60), Shards = 2, BatchSize = 3, AccumulationSteps = 2, LearningRate = 1e-3, Epochs = 2, BucketByLength = true, ValFraction = 0.1 };
+        var expected = await one.RunAsync("one", spec, Tiny);
+        var drawn = await one.RunAsync("drawn", spec with { BucketByLength = false }, Tiny);
+        Assert.Equal((RunState.Completed, RunState.Completed, 10, drawn.Tokens), (expected.State, drawn.State, expected.Step, expected.Tokens));
+        Assert.True(expected.PaddingTokens < drawn.PaddingTokens / 2, $"{expected.PaddingTokens} tokens of padding instead of {drawn.PaddingTokens}");
+
+        using var hold = new HeldPhase("before-apply", step: 7);
+        var run = await two.StartRunAsync("two", spec, Tiny);
+        await hold.ReachedAsync();
+        await run.PauseAsync();
+        hold.Release();
+        var paused = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the pause");
+        Assert.Equal((RunState.Paused, 7), (paused.State, paused.Step));
+        await run.ResumeAsync();
+        var found = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the end");
+        Assert.Equal((expected.WeightsSha256, expected.LedgerHead, expected.BestValidationLoss, true), (found.WeightsSha256, found.LedgerHead, found.BestValidationLoss, found.RecordsSeenExactlyOnce));
+    }
+
+    private static string MixedFasta(TestCluster cluster, int records)
+    {
+        var path = cluster.Output("mixed.fasta");
+        File.WriteAllText(path, string.Concat(Enumerable.Range(0, records).Select(record => $">r{record}\n{string.Concat(Enumerable.Range(0, 4 + (record * 37 % 60)).Select(codon => codon % 3 == 0 ? "ATG" : "GCC"))}\n")));
+        return path;
+    }
+
+    [Fact]
     public async Task One_shard_equals_several_only_up_to_rounding_and_only_where_the_window_is_the_same()
     {
         await using var cluster = await TestCluster.StartAsync(1);

@@ -44,11 +44,18 @@ public sealed class DecisionTests
         Assert.Null(Objection(spec, spec with { Epochs = 9, MaxSteps = 100, KeepBest = 4, Data = "moved", Output = "elsewhere", EarlyStoppingPatience = 3 }));
         Assert.Contains("began with batchSize 2; it cannot go on with 3.", Objection(spec, spec with { BatchSize = 3 }));
         Assert.Contains("began with threads 1; it cannot go on with 2.", Objection(spec, spec with { Threads = 2 }));
+        Assert.Contains("began with bucketByLength false; it cannot go on with true.", Objection(spec, spec with { BucketByLength = true }));
+        var older = RunFile(spec);
+        Assert.True(older.Remove("bucketByLength"));
+        Assert.Null(ResumeRule.Objection(older, Submission(spec)));
+        Assert.Contains("cannot go on with true.", ResumeRule.Objection(older, Submission(spec with { BucketByLength = true })));
         var cosine = spec with { Schedule = LearningRateScheduleKind.Cosine };
         Assert.Contains("began with epochs 3; it cannot go on with 9.", Objection(cosine, cosine with { Epochs = 9 }));
         Assert.Contains("a model of another configuration", ResumeRule.Objection(RunFile(spec), new RunSubmission(spec, """{"hidden_size":65}""", true)));
 
-        static string? Objection(RunSpec before, RunSpec now) => ResumeRule.Objection(RunFile(before), new RunSubmission(now, """{"hidden_size":64}""", true));
+        static string? Objection(RunSpec before, RunSpec now) => ResumeRule.Objection(RunFile(before), Submission(now));
+
+        static RunSubmission Submission(RunSpec spec) => new(spec, """{"hidden_size":64}""", true);
 
         static JsonObject RunFile(RunSpec spec)
         {

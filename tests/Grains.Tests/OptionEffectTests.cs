@@ -77,6 +77,7 @@ public sealed class OptionEffectTests
         ["stripGaps"] = settings with { Data = gapped, StripGaps = true },
         ["gaps that stay"] = settings with { Data = gapped },
         ["shuffle"] = settings with { Shuffle = false },
+        ["bucketByLength"] = settings with { BucketByLength = true },
         ["precision"] = settings with { Precision = Precision.Bf16 },
         ["exchange"] = settings with { Exchange = Precision.Bf16 },
         ["padTokens"] = settings with { PadTokens = PadCounting.Count },

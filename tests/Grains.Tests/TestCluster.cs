@@ -112,6 +112,7 @@ internal sealed class TestCluster : IAsyncDisposable
                 : MemoryBounds.Read(settingBytes: null)));
             silo.Services.AddSingleton<SiloDrain>();
             silo.Services.AddSingleton<Peers>();
+            silo.Services.AddSingleton<RunPlans>();
             silo.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<SiteResources>(services) with { Time = siteTime ?? TimeProvider.System });
             silo.Services.AddSingleton(services => sites[options.SiloName] = ActivatorUtilities.CreateInstance<SiteStore>(services));
             silo.Services.AddSingleton(new ChannelSettings(IPAddress.Loopback, IsOn: hasChannel));

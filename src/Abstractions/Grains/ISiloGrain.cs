@@ -86,4 +86,12 @@ public interface ISiloGrain : IGrainWithStringKey
     /// <summary>Tokenises the spec's data files into this silo's token store, unless they are there already.</summary>
     [Alias("openData"), ResponseTimeout(LongCall.Timeout)]
     Task<DataSummary> OpenDataAsync(RunSpec spec, int sequenceLimit);
+
+    /// <summary>
+    /// How many tokens the records have, cut to the run's sequence length, from record <paramref name="first"/> on: all that are left, or
+    /// the first million of them. For whoever orders the records and does not see them.
+    /// </summary>
+    /// <exception cref="RunInputException">This silo cannot read the data, or sees others than those of <paramref name="hash"/>.</exception>
+    [Alias("recordLengths"), ResponseTimeout(LongCall.Timeout)]
+    Task<ImmutableArray<int>> GetRecordLengthsAsync(RunSpec spec, int sequenceLimit, string hash, int first);
 }

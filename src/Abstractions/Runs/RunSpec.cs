@@ -114,6 +114,9 @@ public sealed record RunSpec
     /// <summary>Leave the gap characters of an alignment out of the sequences, before the frame is chosen.</summary>
     [Id(73)] public bool StripGaps { get; init; }
 
+    /// <summary>Records of similar length come into the same micro-batch, so that less is padded.</summary>
+    [Id(74)] public bool BucketByLength { get; init; }
+
     /// <summary>Go on from a checkpoint on devices of another kind than the run began on, at the price of its bits.</summary>
     [Id(90)] public bool AcceptOtherDevice { get; init; }
 

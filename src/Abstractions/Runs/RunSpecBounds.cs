@@ -30,6 +30,7 @@ public static class RunSpecBounds
         if (Outside("maxSteps", spec.MaxSteps, 0, MostSteps) is { } maxSteps) yield return maxSteps;
         if (Outside("shards", spec.Shards, 1, MostParts) is { } shards) yield return shards;
         if (spec.SeqLength is < 0 or 1) yield return $"seqLength is {spec.SeqLength}; it must be at least 2, or 0 for the model's positions.";
+        if (spec.BucketByLength && spec.Padding == Padding.MaxLength) yield return "bucketByLength is true, which padding max_length has no use for: every record is padded to seqLength; take padding longest.";
         if (spec.SeqLength > LongestSequence) yield return $"seqLength is {spec.SeqLength}; it must be at most {LongestSequence}.";
         if (IsPart(spec.Shards) && IsPart(spec.BatchSize) && IsPart(spec.AccumulationSteps) && (long)spec.Shards * spec.BatchSize * spec.AccumulationSteps is var records and > MostRecordsOfStep)
             yield return $"shards × batchSize × accumulationSteps is {records} records a step; it must be at most {MostRecordsOfStep}.";

@@ -37,7 +37,13 @@ internal static class SettingsDraw
         spec = Batches(spec, draw, size);
         spec = Optimizer(spec, draw);
         spec = Validation(spec, draw, size);
-        return Windows(spec, draw, epochs, files) with { Exchange = draw.Of(Precision.Fp32, Precision.Fp32, Precision.Bf16) };
+        spec = Windows(spec, draw, epochs, files);
+        // Last: a seed gives what it gave before there were these settings, and these besides.
+        return spec with
+        {
+            BucketByLength = draw.Below(2) == 0 && spec.Padding == Padding.Longest,
+            Exchange = draw.Of(Precision.Fp32, Precision.Fp32, Precision.Bf16),
+        };
     }
 
     private static RunSpec Data(RunSpec spec, Draw draw, DrawnFiles files)

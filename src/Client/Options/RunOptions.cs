@@ -30,6 +30,7 @@ internal static class RunOptions
         RunOption.Text("valEvery", "N|Nepochs", "validate every N steps ('50') or epochs ('1epoch')", (spec, text) => spec with { ValEvery = text }, spec => spec.ValEvery) with { Kind = ValueKind.Interval },
         RunOption.Number("limitValBatches", "validate on the first so many batches; 0: all", (spec, value) => spec with { LimitValBatches = value }, spec => spec.LimitValBatches),
         RunOption.Text("shuffle", "true|false", "draw a new order of the records every epoch", (spec, text) => spec with { Shuffle = RunOption.ParseFlag("shuffle", text) }, spec => RunOption.FlagText(spec.Shuffle)) with { Kind = ValueKind.Flag },
+        RunOption.Text("bucketByLength", "true|false", "put records of similar length into the same micro-batch, so that less is padded", (spec, text) => spec with { BucketByLength = RunOption.ParseFlag("bucketByLength", text) }, spec => RunOption.FlagText(spec.BucketByLength)) with { Kind = ValueKind.Flag },
         RunOption.Choice("precision", "what forward and backward compute in; master weights are fp32", (spec, value) => spec with { Precision = value }, spec => spec.Precision),
         RunOption.Choice("padding", "pad a micro-batch to its longest record, or to seqLength as the Python script", (spec, value) => spec with { Padding = value }, spec => spec.Padding),
         RunOption.Text("keyPrefix", "TEXT", "in front of Hugging Face's names in the exported file", (spec, text) => spec with { KeyPrefix = text }, spec => spec.KeyPrefix),

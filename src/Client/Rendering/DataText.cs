@@ -35,7 +35,7 @@ internal static class DataText
         Line(text, $"unknown      {100 * view.UnknownShare:F2} % of the tokens ({view.UnknownTokens:N0}){(view.Uracils > 0 ? $"; {view.Uracils:N0} letters U: write RNA with T" : "")}");
         Line(text, $"gaps         {(view.Gaps == 0 ? "none" : $"{view.Gaps:N0} characters '-'; --strip-gaps leaves them out")}");
         Line(text, $"duplicates   {view.Duplicates:N0} records have the same tokens as one before them");
-        Line(text, $"padding      at batch size {view.Padding.BatchSize}: {100 * view.Padding.ToLongest:F1} % to the longest record, {100 * view.Padding.ToLimit:F1} % to {view.Padding.SequenceLimit:N0} tokens");
+        Line(text, $"padding      at batch size {view.Padding.BatchSize}: {100 * view.Padding.ToLongest:F1} % to the longest record, {100 * view.Padding.Bucketed:F1} % with --bucket-by-length true, {100 * view.Padding.ToLimit:F1} % to {view.Padding.SequenceLimit:N0} tokens");
         Line(text, $"truncated    {view.Padding.TruncatedRecords:N0} records are longer than {view.Padding.SequenceLimit:N0} tokens");
         Frames(text, view);
         foreach (var record in records) Line(text, $"{record.Header}  {record.Tokens:N0} tokens, {record.UnknownTokens:N0} unknown; {OpenText(record.Open)}");

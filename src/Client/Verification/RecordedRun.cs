@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using GenSlmOrleans.Abstractions;
@@ -35,17 +36,19 @@ internal sealed record RecordedRun(
         if (spec.Validate().FirstOrDefault() is { } problem) throw new UsageException($"{file} is damaged: {problem}");
         var (runId, dataHash) = Resolved(file);
         spec = moved(spec);
-        var found = DataFingerprint.Of(DataChoice.Sources(spec), ct);
+        List<int>? lengths = spec.BucketByLength ? [] : null;
+        var found = DataFingerprint.Of(DataChoice.Sources(spec), lengths, ct);
         if (found.Hash != dataHash)
             throw new UsageException($"{FileList.Text(spec.Data)} is not the run's data: its hash is {found.Hash}, the run began with data of hash {dataHash}. Name the originals by --data FILE, as they were given, and --val-data and --test-data if there were any.");
 
-        var order = new DataOrder(found.Sets, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps);
-        var plan = new LedgerPlan(Identity(spec, found), order.Split.Training, order.Windows.StepsPerEpoch, new StepRecords(order).Window);
+        var order = new DataOrder(
+            found.Sets, spec.ValFraction, spec.Seed, spec.Shuffle, spec.Shards, spec.BatchSize, spec.AccumulationSteps, lengths is null ? default : Cut(lengths, spec, file));
+        var plan = new LedgerPlan(Identity(spec, found, order), order.Split.Training, order.Windows.StepsPerEpoch, new StepRecords(order).Window);
         long planned = order.Windows.TotalSteps(spec.Epochs, spec.MaxSteps == 0 ? null : spec.MaxSteps);
         return new RecordedRun(runId, FileList.Text(spec.Data), ledger, plan, Heads(Path.Combine(output, "checkpoints")), planned);
     }
 
-    private static LedgerIdentity Identity(RunSpec spec, DataFingerprint data) => new()
+    private static LedgerIdentity Identity(RunSpec spec, DataFingerprint data, DataOrder order) => new()
     {
         DataHash = data.Hash,
         Records = data.Sets.Total,
@@ -55,7 +58,27 @@ internal sealed record RecordedRun(
         Shards = spec.Shards,
         BatchSize = spec.BatchSize,
         AccumulationSteps = spec.AccumulationSteps,
+        Lengths = order.Buckets?.LengthsHash,
     };
+
+    // As the run's silos see them: cut to seqLength, or to the positions of the model that the run was resolved to.
+    private static ImmutableArray<int> Cut(List<int> lengths, RunSpec spec, string file)
+    {
+        int limit = spec.SeqLength;
+        if (limit == 0)
+        {
+            try
+            {
+                limit = HuggingFaceConfig.Parse(JsonNode.Parse(File.ReadAllBytes(file))!["resolved"]!["modelConfig"]?.ToJsonString() ?? "").MaximumPositions;
+            }
+            catch (WeightFileException exception)
+            {
+                throw new UsageException($"{file} does not say how long the run's sequences are: {exception.Message}");
+            }
+        }
+
+        return [.. lengths.Select(length => Math.Min(limit, length))];
+    }
 
     private static (string RunId, string DataHash) Resolved(string file)
     {

@@ -24,13 +24,20 @@ public sealed record LedgerIdentity
     public required int BatchSize { get; init; }
     public required int AccumulationSteps { get; init; }
 
+    /// <summary>Where records of similar length come together, XXH3-128 of all records' lengths, on which the order depends; null: they do not, and nothing is said of it, as in ledgers of before.</summary>
+    public string? Lengths { get; init; }
+
     /// <summary>The step after which the ledger begins: 0, or where a run that had none was resumed.</summary>
     public long After { get; init; }
 
     /// <summary>The canonical text: words with a space between, the keys of a run file.</summary>
-    public string Text => string.Create(
+    public string Text => With(Lengths is null ? "" : Bucketing);
+
+    private string Bucketing => $" bucketByLength={(Lengths is null ? "false" : "true")} lengths={Lengths}";
+
+    private string With(string bucketing) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Format} data={DataHash} records={Records} seed={Seed} valFraction={ValFraction:R} shuffle={(Shuffle ? "true" : "false")} shards={Shards} batchSize={BatchSize} accumulationSteps={AccumulationSteps} after={After}");
+        $"{Format} data={DataHash} records={Records} seed={Seed} valFraction={ValFraction:R} shuffle={(Shuffle ? "true" : "false")} shards={Shards} batchSize={BatchSize} accumulationSteps={AccumulationSteps}{bucketing} after={After}");
 
     /// <summary>The chain's head before the first step: SHA-256 of <see cref="Text"/> in UTF-8.</summary>
     public byte[] Head() => SHA256.HashData(Encoding.UTF8.GetBytes(Text));
@@ -39,7 +46,7 @@ public sealed record LedgerIdentity
     public static LedgerIdentity? Parse(string text)
     {
         var words = text.Split(' ');
-        if (words.Length != 10 || words[0] != Format) return null;
+        if (words.Length is not (10 or 12) || words[0] != Format) return null;
         var values = words.Skip(1).Select(word => word[(word.IndexOf('=') + 1)..]).ToArray();
         var culture = CultureInfo.InvariantCulture;
         if (!int.TryParse(values[1], NumberStyles.None, culture, out int records)
@@ -49,7 +56,7 @@ public sealed record LedgerIdentity
             || !int.TryParse(values[5], NumberStyles.None, culture, out int shards)
             || !int.TryParse(values[6], NumberStyles.None, culture, out int batchSize)
             || !int.TryParse(values[7], NumberStyles.None, culture, out int accumulationSteps)
-            || !long.TryParse(values[8], NumberStyles.None, culture, out long after)) return null;
+            || !long.TryParse(values[^1], NumberStyles.None, culture, out long after)) return null;
         var identity = new LedgerIdentity
         {
             DataHash = values[0],
@@ -60,6 +67,7 @@ public sealed record LedgerIdentity
             Shards = shards,
             BatchSize = batchSize,
             AccumulationSteps = accumulationSteps,
+            Lengths = words.Length == 12 ? values[9] : null,
             After = after,
         };
         return identity.Text == text ? identity : null;
@@ -68,8 +76,8 @@ public sealed record LedgerIdentity
     /// <summary>The first field in which <paramref name="found"/> is another run's, as a sentence's part; null when it is the same run.</summary>
     public string? Difference(LedgerIdentity found)
     {
-        var expectedWords = Text.Split(' ');
-        var foundWords = (found with { After = After }).Text.Split(' ');
+        var expectedWords = With(Bucketing).Split(' ');
+        var foundWords = (found with { After = After }).With(found.Bucketing).Split(' ');
         for (int i = 0; i < expectedWords.Length; i++)
             if (expectedWords[i] != foundWords[i]) return $"is of a run with {MessageText.Quote(foundWords[i])}; expected '{expectedWords[i]}'";
         return null;

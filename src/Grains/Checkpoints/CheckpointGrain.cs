@@ -44,6 +44,7 @@ public sealed class CheckpointGrain(
     ChannelPeers channel,
     Peers peers,
     FileThreads files,
+    RunPlans plans,
     ClusterMetrics metrics,
     TimeProvider time,
     ILogger<CheckpointGrain> log) : Grain, ICheckpointGrain
@@ -69,12 +70,13 @@ public sealed class CheckpointGrain(
 
     public Task<CheckpointInventory> OpenAsync(Fence fence, string instance, RunSubmission submission, DataSummary data) => Sentences(submission.Spec.Output, async () =>
     {
+        // First: it may have to be asked for elsewhere.
+        var plan = await plans.OfAsync(submission, data);
         if (_opened is { } known && known.Fence.Generation > fence.Generation) throw Superseded(known, fence);
         _opened?.End();
         using var saving = await _saving.TakeAsync();
         using var recording = await _recording.TakeAsync();
         if (!await _decision.TakeOverAsync(fence)) throw Displaced();
-        var plan = new RunPlan(submission.Spec, HuggingFaceConfig.Parse(submission.ModelConfig), RunData.Sets(data));
         var opened = await files.RunAsync(() => OpenedOutput.Open(fence, instance, submission, data, plan));
         _opened?.Dispose();
         _opened = opened;

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Channels;
 using GenSlmOrleans.Genomics;
@@ -9,7 +10,7 @@ namespace GenSlmOrleans.Grains.Devices;
 
 /// <summary>A silo's own grain, one activation a silo, key <c>@silo</c>. Stateless: a restarted silo answers as before.</summary>
 [OnNamedSilo, Reentrant]
-public sealed class SiloGrain(SiloDevices devices, TokenStores stores, SiloDrain drain, SiloMemory memory, TensorListener channel) : Grain, ISiloGrain
+public sealed class SiloGrain(SiloDevices devices, TokenStores stores, SiloDrain drain, SiloMemory memory, TensorListener channel, RunPlans plans) : Grain, ISiloGrain
 {
     public Task<SiloOffer> DescribeAsync() => Task.FromResult(
         new SiloOffer(OnNamedSilo.SiloOf(this.GetPrimaryKeyString()), [.. devices.All.Select(device => device.Name)], drain.IsDraining)
@@ -46,4 +47,6 @@ public sealed class SiloGrain(SiloDevices devices, TokenStores stores, SiloDrain
             throw new RunInputException(exception.Message);
         }
     }
+
+    public Task<ImmutableArray<int>> GetRecordLengthsAsync(RunSpec spec, int sequenceLimit, string hash, int first) => plans.PieceAsync(spec, sequenceLimit, hash, first);
 }

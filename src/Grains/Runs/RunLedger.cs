@@ -127,6 +127,7 @@ public sealed class RunLedger
         Shards = plan.Spec.Shards,
         BatchSize = plan.Spec.BatchSize,
         AccumulationSteps = plan.Spec.AccumulationSteps,
+        Lengths = plan.Data.Buckets?.LengthsHash,
     };
 
     private static async Task<T> OnFileThreadAsync<T>(Func<Func<T>, Task<T>> run, string output, Func<T> work)

@@ -87,8 +87,8 @@ internal sealed class RunTeam
         _ = view.FollowAsync(over);
         await view.OpenAsync();
         surroundings.Record.DeviceFingerprint = pool.ChooseKind(surroundings.Record.DeviceFingerprint);
-        var data = await OpenDataAsync(pool, view, surroundings);
-        var team = new RunTeam(surroundings, journal, view, pool, context, data, new RunPlan(submission.Spec, config, RunData.Sets(data)), interrupted);
+        var (data, plan) = await OpenDataAsync(pool, view, surroundings);
+        var team = new RunTeam(surroundings, journal, view, pool, context, data, plan, interrupted);
         _ = team._handOver.FollowAsync(over);
         return team;
     }
@@ -224,7 +224,7 @@ internal sealed class RunTeam
         await Keeper.CloseAsync(FenceAt(0));
     }
 
-    private static async Task<DataSummary> OpenDataAsync(DevicePool pool, ClusterView view, RunSurroundings surroundings)
+    private static async Task<(DataSummary Data, RunPlan Plan)> OpenDataAsync(DevicePool pool, ClusterView view, RunSurroundings surroundings)
     {
         while (true)
         {
@@ -234,7 +234,8 @@ internal sealed class RunTeam
                 // A file system may hang; whoever has had enough of it may say so.
                 while (await Task.WhenAny(opening, Task.Delay(BoundaryPatience, surroundings.Time)) != opening)
                     if (surroundings.Record.Wish != RunWish.Run) throw new StepAbandonedException();
-                return await opening;
+                var data = await opening;
+                return (data, await surroundings.PlanAsync(surroundings.Record.Submission!, data));
             }
             catch (StaleMessageException)
             {

@@ -27,6 +27,9 @@ internal sealed record RunSurroundings(
     /// <summary>Why the run is not to go on, found before anything was done for it; null when it is.</summary>
     public required string? Objection { get; init; }
 
+    /// <summary>Makes the run's plan, once a silo has seen its data.</summary>
+    public required Func<RunSubmission, DataSummary, Task<RunPlan>> PlanAsync { get; init; }
+
     /// <summary>How often silos died while they prepared it.</summary>
     public required PreparationCount Preparation { get; init; }
 }

@@ -17,6 +17,7 @@ public sealed class TrainingRunGrain(
     [PersistentState("run")] IPersistentState<RunRecord> record,
     IClusterMembershipService membership,
     ILocalSiloDetails silo,
+    RunPlans plans,
     ClusterMetrics metrics,
     StorePatience patience,
     TimeProvider time,
@@ -162,6 +163,7 @@ public sealed class TrainingRunGrain(
         var surroundings = new RunSurroundings(GrainFactory, membership, silo.Name, Record, WriteAsync, metrics, time, log)
         {
             Objection = SubmissionRules.Objection(RunId, Record.Submission) ?? _preparation.Objection,
+            PlanAsync = plans.OfAsync,
             Preparation = _preparation,
         };
         _run = new TrainingRun(RunId, surroundings);

@@ -228,7 +228,7 @@ internal sealed class Site
         if (_data is { } known) return known;
         var store = await _silo.Stores.OpenAsync(Context.Spec);
         // Permuting the records of a large data set takes its time.
-        var opened = (await _silo.Compute.RunAsync(() => new RunPlan(Context.Spec, Model.Config, store.Sets)), store);
+        var opened = (await _silo.Compute.RunAsync(() => new RunPlan(Context.Spec, Model.Config, store)), store);
         _data = opened;
         return opened;
     }

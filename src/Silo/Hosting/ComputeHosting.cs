@@ -22,6 +22,7 @@ internal static class ComputeHosting
         builder.Services.AddSingleton(new SiloMemory(settings.MemoryBytes));
         builder.Services.AddSingleton<SiloDrain>();
         builder.Services.AddSingleton<Peers>();
+        builder.Services.AddSingleton<RunPlans>();
         builder.Services.AddSingleton<SiteResources>();
         builder.Services.AddSingleton<SiteStore>();
         builder.Services.AddSingleton(new ChannelSettings(settings.Address, settings.TensorPort, settings.HasTensorChannel));
