@@ -5,7 +5,8 @@ namespace GenSlmOrleans.Bench;
 /// <summary>Simulated records of 20 to 500 codons, as many from one length to its double as from there to the next: what is padded when they come as drawn is most of it.</summary>
 internal static class MixedLengths
 {
-    private const int Records = 2048;
+    // An epoch of four steps of eight micro-batches of eight: the one that warms up, and three that count.
+    private const int Records = 256;
     private const int Shortest = 20;
     private const int Longest = 500;
     private const ulong Seed = 5;
