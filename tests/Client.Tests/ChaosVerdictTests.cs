@@ -40,6 +40,16 @@ public sealed class ChaosVerdictTests
     }
 
     [Fact]
+    public void A_run_has_gone_on_without_a_silo_when_it_took_a_step_after_it_knew()
+    {
+        RunEvent At(double seconds, RunEventKind kind, string text = "") => new(1, kind, 3, text, null, Noon.AddSeconds(seconds));
+        // The step at 2 was already finishing; what was told of the silo of that name before it started is of another.
+        RunEvent[] events = [At(-3, RunEventKind.SiloLost, "silo-1 is lost"), At(-2, RunEventKind.Step), At(2, RunEventKind.Step), At(2.1, RunEventKind.SiloLost, "silo-1 is lost"), At(4, RunEventKind.Step)];
+        Assert.Equal([false, false, false, false, true], Enumerable.Range(1, 5).Select(count => Recovery.HasGoneOnWithout("silo-1", Noon, events.Take(count))));
+        Assert.False(Recovery.HasGoneOnWithout("silo-2", Noon, events));
+    }
+
+    [Fact]
     public void A_kind_of_fault_is_reported_with_what_it_took_beyond_the_step_that_it_struck()
     {
         var strike = new Strike(Fault.Kill(silo: 1), ["silo-1"], Noon, 4, HitDriver: false, Aimed: true);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
 using GenSlmOrleans.Grains.Devices;
@@ -68,6 +69,26 @@ public sealed class BufferTests
         count.Forget(site.Device("cpu")?.Replica);
         site.Partition(0)?.State.Dispose();
         await count.EndsAsync(RunState.Completed);
+    }
+
+    [Fact]
+    public async Task Those_that_nobody_gives_back_are_found_when_many_have_been_made()
+    {
+        const int Few = 64;
+        BlockBuffers.Trim();
+        long before = NativeVector.LiveBytes;
+        // Old ones, as those of calls that broke off are: only a full collection finds them.
+        Lose(4 * Few, isOld: true);
+        Lose(2 * Few, isOld: false);
+        await TestCluster.UntilAsync(() => Task.FromResult(NativeVector.LiveBytes - before), bytes => bytes < 3L * Few * sizeof(float) * BlockBuffers.Length, "the collector to find those that were lost first");
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Lose(int count, bool isOld)
+    {
+        var lost = Enumerable.Range(0, count).Select(_ => BlockBuffers.Rent(1)).ToArray();
+        for (int generation = 0; isOld && generation < GC.MaxGeneration; generation++) GC.Collect();
+        GC.KeepAlive(lost);
     }
 
     private static async Task<Count> BeginAsync(TestCluster cluster)

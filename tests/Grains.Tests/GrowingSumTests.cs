@@ -26,15 +26,17 @@ public sealed class GrowingSumTests : IDisposable
     private TokenStore? _store;
 
     [Theory]
-    [InlineData(1, 0)]
-    [InlineData(2, 0)]
-    [InlineData(2, 1)]
-    [InlineData(3, 2)]
-    [InlineData(4, 1)]
-    [InlineData(7, 3)]
-    public async Task Blocks_leave_during_the_last_backward_with_the_bits_of_the_whole_sum(int shards, int last)
+    [InlineData(1, 0, Precision.Fp32)]
+    [InlineData(2, 0, Precision.Fp32)]
+    [InlineData(2, 1, Precision.Fp32)]
+    [InlineData(3, 2, Precision.Fp32)]
+    [InlineData(4, 1, Precision.Fp32)]
+    [InlineData(7, 3, Precision.Fp32)]
+    [InlineData(1, 0, Precision.Bf16)]
+    [InlineData(7, 3, Precision.Bf16)]
+    public async Task Blocks_leave_during_the_last_backward_with_the_bits_of_the_whole_sum(int shards, int last, Precision exchange)
     {
-        await using var replica = await ReplicaAsync(shards);
+        await using var replica = await ReplicaAsync(shards, exchange);
         var position = replica.Plan.Windows.Locate(1);
         var expected = await WholeAsync(replica, position);
         int blocks = replica.Plan.Layout.BlockCount;
@@ -177,11 +179,11 @@ public sealed class GrowingSumTests : IDisposable
         return blocks;
     }
 
-    private async Task<RunReplica> ReplicaAsync(int shards)
+    private async Task<RunReplica> ReplicaAsync(int shards, Precision exchange = Precision.Fp32)
     {
         var records = string.Concat(Enumerable.Range(0, 2 * shards).Select(i => $">r{i}\nATGGGC{"ACGT"[i % 4]}CCATC{"ACGT"[i / 4 % 4]}ACGAAATG\n"));
         _store = TokenStoreBuilder.OpenOrBuild(_folder.File("data.fasta", Encoding.ASCII.GetBytes(records)), _folder.File("cache"));
-        var plan = new RunPlan(new RunSpec { Data = "data.fasta", Shards = shards, BatchSize = 1, AccumulationSteps = 2, ValFraction = 0, Threads = 1 }, s_config, _store.Sets);
+        var plan = new RunPlan(new RunSpec { Data = "data.fasta", Shards = shards, BatchSize = 1, AccumulationSteps = 2, ValFraction = 0, Threads = 1, Exchange = exchange }, s_config, _store.Sets);
         var replica = await RunReplica.CreateAsync("run", "silo", _device, plan, _store);
         for (int index = 0; index < plan.Layout.BlockCount; index++)
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
 using System.Reflection;
@@ -29,11 +30,11 @@ public sealed class RunPlansTests : IDisposable
         var here = await Plans(stores).OfAsync(Submission(spec), data);
 
         // Where it is asked for, there is no such file; one silo dies, one sees others, one has them and gives them by eleven.
-        var asked = new List<string>();
+        var asked = new ConcurrentQueue<string>();
         var lengths = store.Lengths(20);
         ImmutableArray<int> Answer(string silo, int first)
         {
-            asked.Add($"{silo} {first}");
+            asked.Enqueue($"{silo} {first}");
             return silo switch
             {
                 "@a" => throw new SiloUnavailableException("a died"),
@@ -42,8 +43,13 @@ public sealed class RunPlansTests : IDisposable
             };
         }
 
-        var there = await Plans(stores, Answer, "a", "b", "c").OfAsync(Submission(spec with { Data = fasta + ".moved" }), data);
-        Assert.Equal(["@a 0", "@b 0", "@c 0", "@c 11", "@c 22", "@c 33"], asked);
+        var plans = Plans(stores, Answer, "a", "b", "c");
+        var there = await plans.OfAsync(Submission(spec with { Data = fasta + ".moved" }), data);
+        Assert.Equal(["@a 0", "@b 0", "@c 0", "@c 11", "@c 22", "@c 33"], asked.Order(StringComparer.Ordinal));
+        // Whoever has them needs nobody for them any more, and gives them.
+        await plans.OfAsync(Submission(spec with { Data = fasta + ".moved" }), data);
+        Assert.Equal(lengths[30..], await plans.PieceAsync(spec with { Data = fasta + ".moved" }, 20, data.Hash, 30));
+        Assert.Equal(6, asked.Count);
         Assert.Equal(here.Data.Buckets!.LengthsHash, there.Data.Buckets!.LengthsHash);
         Assert.Equal(here.Order.Epoch(1, 2), there.Order.Epoch(1, 2));
         Assert.NotEqual(here.Order.Epoch(1, 2), new RunPlan(spec with { BucketByLength = false }, ModelPresets.Find("tiny")!, store).Order.Epoch(1, 2));

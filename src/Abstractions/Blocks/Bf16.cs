@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace GenSlmOrleans.Abstractions;
 
 /// <summary>
-/// fp32 values as bf16: the upper half of their bits, rounded to the nearest, ties to the even one, as <c>tensor.to(torch.bfloat16)</c> does.
-/// What is rounded stays as it is when it is rounded again, NaN included, so that it crosses a wire in half the bytes unchanged.
+/// fp32 values as bf16: the upper half of their bits, rounded to the nearest, ties to the even one, as <c>tensor.to(torch.bfloat16)</c> does with
+/// whatever is a number. What is rounded stays as it is when it is rounded again, NaN included, so that it crosses a wire in half the bytes unchanged.
 /// </summary>
 public static class Bf16
 {

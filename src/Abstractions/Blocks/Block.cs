@@ -28,8 +28,11 @@ public sealed class Block : IDisposable
     /// <summary>How many values it holds.</summary>
     public int Length { get; }
 
-    /// <summary>What the values are rounded to when they cross to another silo. Within a silo they stay as they are.</summary>
+    /// <summary>What the values are rounded to when they cross to another silo, or were when they came from there. Within a silo they stay as they are.</summary>
     public Precision WirePrecision { get; set; }
+
+    /// <summary>What they take on the wire.</summary>
+    public long WireSizeBytes => SizeBytes(Length, WirePrecision);
 
     /// <summary>What so many values of a precision take on the wire.</summary>
     public static long SizeBytes(int values, Precision precision) => (long)values * (precision == Precision.Bf16 ? sizeof(ushort) : sizeof(float));

@@ -29,8 +29,8 @@ public static class BlockBuffers
     {
         if (length > Length) return new NativeVector(length);
         if (Idle.TryPop(out var buffer)) return buffer;
-        // In the background: nobody waits for it.
-        if (Interlocked.Increment(ref _made) % MadeBetweenCollections == 0) GC.Collect(GC.MaxGeneration, GCCollectionMode.Optimized, blocking: false);
+        // In the background: nobody waits for it. Forced, since what is native does not count when the collector weighs whether it is worth it.
+        if (Interlocked.Increment(ref _made) % MadeBetweenCollections == 0) GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false);
         return new NativeVector(Length);
     }
 

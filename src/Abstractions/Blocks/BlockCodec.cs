@@ -56,10 +56,11 @@ public sealed class BlockCodec : IFieldCodec<Block>
         int index = reader.ReadInt32();
         int length = reader.ReadInt32();
         ulong expected = reader.ReadUInt64();
-        bool isHalf = sizeBytes == HeaderSizeBytes + Block.SizeBytes(length, Precision.Bf16);
+        bool isHalf = sizeBytes == HeaderSizeBytes + Block.SizeBytes(length, Precision.Bf16) && length > 0;
         if (length < 0 || length > MaximumLength || (!isHalf && sizeBytes != HeaderSizeBytes + Block.SizeBytes(length, Precision.Fp32)))
             throw new SerializerException($"Block {index} says it has {length} values in {sizeBytes} bytes; expected {HeaderSizeBytes} bytes and two or four a value.");
         var block = Block.Rent(index, length);
+        block.WirePrecision = isHalf ? Precision.Bf16 : Precision.Fp32;
         ulong found = isHalf ? ReadHalves(ref reader, block) : Read(ref reader, MemoryMarshal.AsBytes(block.Values));
         if (found != expected)
         {

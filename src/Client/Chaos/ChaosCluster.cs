@@ -23,6 +23,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     private readonly string _name = $"chaos-{Guid.NewGuid():N}";
     private readonly SiloPorts[] _ports = new SiloPorts[Places];
     private readonly LocalSilo?[] _silos = new LocalSilo?[Places];
+    private readonly DateTimeOffset[] _startTimes = new DateTimeOffset[Places];
     private readonly List<LocalSilo> _all = [];
     private readonly List<KnownProcess> _started = [];
     private readonly SemaphoreSlim _changing = new(1, 1);
@@ -51,6 +52,9 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     /// <summary>The silos whose processes are there, stopped ones included.</summary>
     public IEnumerable<LocalSilo> Silos => _silos.OfType<LocalSilo>().Where(silo => !silo.Ended.IsCompleted);
+
+    /// <summary>The silos whose places are free again, and since when they were there.</summary>
+    public IEnumerable<(string Name, DateTimeOffset Started)> Ended => _silos.Index().Where(place => place.Item is { Ended.IsCompleted: true }).Select(place => (place.Item!.Name, _startTimes[place.Index]));
 
     /// <summary>Starts Garnet and silos, all of them ready.</summary>
     /// <param name="folder">Where its data and logs go.</param>
@@ -156,7 +160,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         if (index < 0) throw new ClusterException($"All {Places} places for silos are taken.");
         var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu", Network?.Address(index));
         var silo = LocalSilo.Start(place, silosHere: null, Log(place.Name), FaultFolder, Network?.Prefix(index) ?? []);
-        _silos[index] = silo;
+        (_silos[index], _startTimes[index]) = (silo, TimeProvider.System.GetUtcNow());
         _all.Add(silo);
         _started.Add(KnownProcess.Of(silo.Process));
         return silo;

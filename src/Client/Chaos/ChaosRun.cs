@@ -117,13 +117,13 @@ internal sealed class ChaosRun(ChaosSettings settings, RunSpec spec, int number,
         foreach (var strike in _strikes) await ConcludeAsync(strike);
     }
 
-    // Those that are left have gone on without the silo that ended, or cannot: then nobody is left, or its place was the run's last.
+    // Those that are left have gone on without the silos that ended, or cannot: nobody is left, or something else has to come first.
     private async Task ReplaceableAsync(ChaosCluster cluster, RunFollower run, FaultPace? pace, CancellationToken cancellation)
     {
         if (pace is null || settings.ReplacementOf(number) == Replacement.AtOnce) return;
-        var ended = time.GetUtcNow();
+        long since = time.GetTimestamp();
         await run.UntilAsync(
-            _ => run.Events.Exists(happened => happened.Kind == RunEventKind.Step && happened.Time > ended) || !cluster.Silos.Any() || time.GetUtcNow() - ended > pace.GoesOn,
+            _ => cluster.Ended.All(silo => Recovery.HasGoneOnWithout(silo.Name, silo.Started, run.Events)) || !cluster.Silos.Any() || time.GetElapsedTime(since) > pace.GoesOn,
             cancellation);
     }
 

@@ -28,7 +28,7 @@ internal sealed record FaultPace(TimeSpan Detection, TimeSpan Step, TimeSpan Mic
     public TimeSpan Phase => AtLeast(30, 10);
 
     /// <summary>Within which a run goes on without a silo, if it does.</summary>
-    public TimeSpan GoesOn => AtLeast(20, 3);
+    public TimeSpan GoesOn => Detection + AtLeast(20, 3);
 
     /// <summary>A stopped silo stays stopped until it has been declared dead; so does a part of the network.</summary>
     public TimeSpan Pause => 3 * Detection;

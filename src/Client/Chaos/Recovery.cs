@@ -23,6 +23,14 @@ internal sealed record Recovery(double? Detected, double? Planned, double? Appli
         return Spread.Of(seconds) is { Count: > 0 } spread ? spread.Median : null;
     }
 
+    /// <summary>Whether a step was applied after the run knew that a silo, of which it knew from <paramref name="started"/> on at the earliest, is gone or leaves.</summary>
+    public static bool HasGoneOnWithout(string silo, DateTimeOffset started, IEnumerable<RunEvent> events)
+    {
+        var later = events.Where(happened => happened.Time > started).ToArray();
+        int known = Array.FindLastIndex(later, happened => happened.Kind is RunEventKind.SiloLost or RunEventKind.SiloChanged && happened.Text.Contains(silo, StringComparison.Ordinal));
+        return known >= 0 && later.Skip(known).Any(happened => happened.Kind == RunEventKind.Step);
+    }
+
     /// <summary>Reads a recovery from the events after a strike and before the next.</summary>
     public static Recovery Of(Strike strike, IEnumerable<RunEvent> events)
     {

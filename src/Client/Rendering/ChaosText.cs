@@ -80,6 +80,7 @@ internal static class ChaosText
             Outcomes = report.Outcomes.Select(outcome => new
             {
                 outcome.Run,
+                outcome.Replacement,
                 Settings = Differences(outcome.Spec),
                 Schedule = outcome.Schedule.Select(fault => fault.ToString()),
                 Strikes = outcome.Strikes.Select(struck => new { Strike = struck.Strike.ToString(), struck.Strike.Time, struck.Strike.Silos, struck.Recovery }),

@@ -89,6 +89,7 @@ internal sealed class ChannelPeer : IDisposable
         var reply = ChannelReply.Receive(socket);
         reply.ThrowUnlessDone();
         var block = Block.Rent(request.Block, reply.Length);
+        block.WirePrecision = request.Precision;
         try
         {
             if (socket.TryReceiveValues(block.Values, out _, request.Precision)) return block;

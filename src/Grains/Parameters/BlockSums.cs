@@ -43,6 +43,8 @@ internal sealed class BlockSums
         _completes = _accumulator.MissingShards.All(missing => first <= missing.First && missing.End <= end);
         if (!_accumulator.Add(node, sum)) return false;
         if (!_accumulator.IsComplete) _accumulator.Replace(Kept);
+        // What comes whole is squared and hashed as it comes, while others are in their backward, and not when the step waits for it.
+        else if (_norm is null) NormOf(sum);
         return true;
     }
 
@@ -66,7 +68,7 @@ internal sealed class BlockSums
         _norm = null;
     }
 
-    // Into whichever is ours: what is lent is not to be changed. The order of two summands makes no difference to the sum's bits.
+    // Into whichever is ours: what is lent is not to be changed. The order of two summands makes no difference to the bits of a sum that is a number.
     private NativeVector Sum(NativeVector left, NativeVector right)
     {
         var (sum, other) = !left.IsLent ? (left, right) : (right, left);

@@ -79,7 +79,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         await EachAsync(held.State.Blocks, async index =>
         {
             var block = await source.FetchReducedAsync(fence, index, held.State.Exchange);
-            metrics.BlockMoved(fence.RunId, "seed", Block.SizeBytes(block.Length, held.State.Exchange), isHere: false);
+            metrics.BlockMoved(fence.RunId, "seed", block.WireSizeBytes, isHere: false);
             await held.State.PutReducedAsync(fence.Step, index, block.Detach());
         });
         held.State.TakeTotals(fence.Step, (await source.Grain.ReduceAsync(fence)).Totals);
@@ -199,7 +199,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         {
             using var block = await source.FetchAsync(setup.Fence, wanted.kind, wanted.block);
             await held.State.PutAsync(wanted.kind, setup.Fence.Step, block);
-            metrics.BlockMoved(setup.Fence.RunId, "seed", Block.SizeBytes(block.Length, Precision.Fp32), isHere: false);
+            metrics.BlockMoved(setup.Fence.RunId, "seed", block.WireSizeBytes, isHere: false);
         });
     }
 

@@ -25,7 +25,8 @@ internal static class CopyComparison
         foreach (var (other, found) in copies.Skip(1))
         {
             for (int block = 0; block < expected.Checksums.Length; block++)
-                if (expected.Checksums[block] != found.Checksums[block]) throw new CopiesDifferException(first, other, block);
+                // Which NaN comes of two depends on which was added to which; a step with one is never applied.
+                if (expected.Checksums[block] != found.Checksums[block] && !(double.IsNaN(expected.SquaredNorms[block]) && double.IsNaN(found.SquaredNorms[block]))) throw new CopiesDifferException(first, other, block);
         }
     }
 

@@ -230,12 +230,11 @@ internal sealed class RunTeam
         {
             try
             {
-                var opening = pool.OpenDataAsync();
+                var opening = OpenAsync();
                 // A file system may hang; whoever has had enough of it may say so.
                 while (await Task.WhenAny(opening, Task.Delay(BoundaryPatience, surroundings.Time)) != opening)
                     if (surroundings.Record.Wish != RunWish.Run) throw new StepAbandonedException();
-                var data = await opening;
-                return (data, await surroundings.PlanAsync(surroundings.Record.Submission!, data));
+                return await opening;
             }
             catch (StaleMessageException)
             {
@@ -243,6 +242,12 @@ internal sealed class RunTeam
                 view.Refresh();
                 await Task.WhenAny(view.Changed(), Task.Delay(BoundaryPatience, surroundings.Time));
             }
+        }
+
+        async Task<(DataSummary Data, RunPlan Plan)> OpenAsync()
+        {
+            var data = await pool.OpenDataAsync();
+            return (data, await surroundings.PlanAsync(surroundings.Record.Submission!, data));
         }
     }
 

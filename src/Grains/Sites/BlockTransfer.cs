@@ -37,7 +37,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
                 try
                 {
                     var block = await Holder(place, silo).FetchAsync(fence, kind, index, precision).WaitAsync(cancellation);
-                    metrics.BlockMoved(runId, "fetch", SizeBytes(block, precision, silo), isHere: silo == siloName);
+                    metrics.BlockMoved(runId, "fetch", SizeBytes(block, silo), isHere: silo == siloName);
                     return block;
                 }
                 catch (Exception exception) when (CallFailure.IsLoss(exception) && !cancellation.IsCancellationRequested)
@@ -122,8 +122,6 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
     // A block that was damaged on its way is refused by its checksum and sent again.
     private async Task PushUndamagedAsync(Contribution contribution, PartitionPlace place, string silo, int index, IBlockSource source)
     {
-        // What the shards put in belongs to the step, not to each of its blocks: one partition keeps it.
-        var totals = place.Index == 0 && index == place.FirstBlock ? contribution.Totals : [];
         var holder = Holder(place, silo);
         for (int tried = 1; ; tried++)
         {
@@ -135,7 +133,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
             try
             {
                 if (lent is null) await FaultPoint.ReachAsync(FaultPhase.Send, contribution.Fence.Step, block);
-                if (!overChannel || !await holder.TryPushAsync(contribution.Fence, contribution.Node, totals, block))
+                if (!overChannel || !await holder.TryPushAsync(contribution.Fence, contribution.Node, contribution.Totals, block))
                 {
                     if (!isHere && lent is not null)
                     {
@@ -144,10 +142,10 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
                         block.WirePrecision = contribution.Exchange;
                     }
 
-                    await holder.Grain.PushAsync(contribution.Fence, new TreePlace(contribution.Node.Level, contribution.Node.Index), totals, block);
+                    await holder.Grain.PushAsync(contribution.Fence, new TreePlace(contribution.Node.Level, contribution.Node.Index), contribution.Totals, block);
                 }
 
-                metrics.BlockMoved(runId, "push", SizeBytes(block, contribution.Exchange, silo), isHere);
+                metrics.BlockMoved(runId, "push", SizeBytes(block, silo), isHere);
                 block.Dispose();
                 return;
             }
@@ -167,7 +165,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
     }
 
     // Within a silo values stay as they are.
-    private long SizeBytes(Block block, Precision precision, string silo) => Block.SizeBytes(block.Length, silo == siloName ? Precision.Fp32 : precision);
+    private long SizeBytes(Block block, string silo) => silo == siloName ? Block.SizeBytes(block.Length, Precision.Fp32) : block.WireSizeBytes;
 
     // A copy on our own silo costs no transfer; otherwise the holders take turns.
     private IEnumerable<string> InOrder(PartitionPlace place, int index) => place.Holders

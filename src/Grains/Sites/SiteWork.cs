@@ -210,7 +210,9 @@ internal sealed class SiteWork(
     private Task PushAsync(TreeNode node, int index, IBlockSource source, CancellationToken cancellation)
     {
         var (first, end) = site.Model.Tree.Covers(node);
-        var contribution = new Contribution(request.Fence, node, new ShardRange(first, end), [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)], _plan.Spec.Exchange);
+        // What the shards put in belongs to the step, not to each of its blocks: the partition of the first keeps it.
+        ImmutableArray<ShardTotals> totals = index == 0 ? [.. _totals.Values.Where(totals => totals.Shard >= first && totals.Shard < end)] : [];
+        var contribution = new Contribution(request.Fence, node, new ShardRange(first, end), totals, _plan.Spec.Exchange);
         return transfer.PushAsync(contribution, request.Partitions.Owner(index), index, source, cancellation);
     }
 
