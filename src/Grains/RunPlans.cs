@@ -42,11 +42,12 @@ public sealed class RunPlans(TokenStores stores, FileThreads files, IGrainFactor
         return lengths.Slice(first, Math.Min(PieceRecords, lengths.Length - first));
     }
 
-    // This silo may hold partitions, and the driver, and see no data; or it has to read them first, which another silo has done.
+    // This silo may hold partitions, and the driver, and see no data; or it has to read them first, which another silo has done. It is asked as the others
+    // are: whoever asks is a grain, whose thread no file system is to hold up.
     private async Task<ImmutableArray<int>> LengthsAsync(RunSpec spec, int sequenceLimit, DataSummary data)
     {
         if (Known(spec, sequenceLimit, data.Hash) is { } known) return known;
-        List<Task<ImmutableArray<int>?>> asked = [TryAsync(() => HereAsync(spec, sequenceLimit, data.Hash)), .. peers.Names.Select(silo => TryAsync(() => FromAsync(silo, spec, sequenceLimit, data)))];
+        var asked = peers.Names.Select(silo => TryAsync(() => FromAsync(silo, spec, sequenceLimit, data))).ToList();
         while (asked.Count > 0)
         {
             var answered = await Task.WhenAny(asked);

@@ -38,7 +38,7 @@ public sealed class BufferTests
     }
 
     [Fact]
-    public async Task After_a_run_that_failed_in_backward()
+    public async Task After_a_run_that_failed_on_its_device()
     {
         await using var cluster = await TestCluster.StartAsync(1);
         var count = await BeginAsync(cluster);
@@ -46,11 +46,13 @@ public sealed class BufferTests
         await count.EndsAsync(RunState.Failed);
     }
 
-    [Fact]
-    public async Task After_a_run_one_of_whose_devices_failed_in_backward()
+    [Theory]
+    [InlineData("kernel")]
+    [InlineData("backward")]
+    public async Task After_a_run_one_of_whose_devices_failed(string phase)
     {
         await using var cluster = await TestCluster.StartAsync(2);
-        using var fault = new HeldPhase("kernel", step: 3, "fail 0");
+        using var fault = new HeldPhase(phase, step: 3, "fail 0");
         var count = await BeginAsync(cluster);
         await count.EndsAsync(RunState.Completed);
     }

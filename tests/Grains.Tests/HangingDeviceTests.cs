@@ -9,12 +9,14 @@ public sealed class HangingDeviceTests
 {
     private static readonly HuggingFaceConfig Tiny = ModelPresets.Find("tiny")!;
 
-    [Fact]
-    public async Task A_run_whose_only_device_hangs_waits_and_says_so_and_goes_on_when_another_comes()
+    [Theory]
+    [InlineData("kernel")]
+    [InlineData("backward")]
+    public async Task A_run_whose_only_device_hangs_waits_and_says_so_and_goes_on_when_another_comes(string phase)
     {
         await using var cluster = await TestCluster.StartAsync(1, siteTime: new HurriedTime(30));
         var expected = await cluster.RunAsync("undisturbed", Spec(cluster), Tiny);
-        using var hold = new HeldPhase("kernel", step: 3);
+        using var hold = new HeldPhase(phase, step: 3);
         var run = await cluster.StartRunAsync("run", Spec(cluster), Tiny);
         await WaitsAsync(run, hold);
         await cluster.JoinAsync();
@@ -38,12 +40,14 @@ public sealed class HangingDeviceTests
         Assert.True(end.State == RunState.Completed, $"{end.State}: {end.Failure?.Message}");
     }
 
-    [Fact]
-    public async Task A_run_whose_only_device_hangs_goes_on_with_it_when_it_comes_back()
+    [Theory]
+    [InlineData("kernel")]
+    [InlineData("backward")]
+    public async Task A_run_whose_only_device_hangs_goes_on_with_it_when_it_comes_back(string phase)
     {
         await using var cluster = await TestCluster.StartAsync(1, siteTime: new HurriedTime(30));
         var expected = await cluster.RunAsync("undisturbed", Spec(cluster), Tiny);
-        using var hold = new HeldPhase("kernel", step: 3);
+        using var hold = new HeldPhase(phase, step: 3);
         var run = await cluster.StartRunAsync("run", Spec(cluster), Tiny);
         await WaitsAsync(run, hold);
         hold.Release();

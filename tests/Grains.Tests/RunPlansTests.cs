@@ -27,7 +27,8 @@ public sealed class RunPlansTests : IDisposable
         var spec = new RunSpec { Data = fasta, BucketByLength = true, Shards = 2, BatchSize = 3, SeqLength = 20 };
         var store = await stores.OpenAsync(spec);
         var data = new DataSummary(store.SourceHash, store.RecordCount, store.TokenCount, 0, 0, 0, 0);
-        var here = await Plans(stores).OfAsync(Submission(spec), data);
+        var here = new RunPlan(spec, ModelPresets.Find("tiny")!, store);
+        Assert.Equal(store.Lengths(20)[7..], await Plans(stores).PieceAsync(spec, 20, data.Hash, 7));
 
         // Where it is asked for, there is no such file; one silo dies, one sees others, one has them and gives them by eleven.
         var asked = new ConcurrentQueue<string>();

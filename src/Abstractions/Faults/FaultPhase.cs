@@ -18,6 +18,9 @@ public enum FaultPhase
     /// <summary>A device's thread is about to compute a micro-batch, and stops there with whatever it holds.</summary>
     Kernel,
 
+    /// <summary>A device's thread is in the last backward of a sum, some of which is final and may be on its way, and stops there.</summary>
+    Backward,
+
     /// <summary>A sum of gradients is complete and has gone nowhere yet.</summary>
     BeforePush,
 

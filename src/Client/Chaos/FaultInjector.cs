@@ -105,7 +105,7 @@ internal sealed class FaultInjector(ChaosCluster cluster, RunFollower run, Fault
     {
         bool itself = meant.Length == 1 && fault.Phase switch
         {
-            FaultPhase.Fetch or FaultPhase.Accumulate or FaultPhase.Kernel or FaultPhase.BeforePush or FaultPhase.Send or FaultPhase.Push or FaultPhase.Validate => true,
+            FaultPhase.Fetch or FaultPhase.Accumulate or FaultPhase.Kernel or FaultPhase.Backward or FaultPhase.BeforePush or FaultPhase.Send or FaultPhase.Push or FaultPhase.Validate => true,
             FaultPhase.Apply => fault.Target.Role is FaultRole.Holder or FaultRole.Standby,
             FaultPhase.BeforeApply or FaultPhase.Record => fault.Target.Role == FaultRole.Driver,
             _ => false,

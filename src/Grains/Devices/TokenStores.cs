@@ -13,19 +13,16 @@ public sealed class TokenStores(string cacheFolder, FileThreads files) : IDispos
 
     /// <summary>Opens the store of a run's data files, tokenising them first when this silo has not seen these bytes so prepared before.</summary>
     /// <exception cref="FastaException">A file is missing, malformed, or cannot be prepared.</exception>
-    public async Task<TokenStore> OpenAsync(RunSpec spec)
+    public Task<TokenStore> OpenAsync(RunSpec spec)
     {
         var sources = RunData.Sources(spec);
-        // A file system may hang: not with the thread of a grain.
-        var key = await files.RunLongAsync(() => Key(sources));
-        Task<TokenStore>? store;
+        var key = Key(sources);
         lock (_lock)
         {
             // What failed is tried again: the file may have been mended.
-            if (!_stores.TryGetValue(key, out store) || store.IsFaulted) _stores[key] = store = files.RunLongAsync(() => Open(sources));
+            if (!_stores.TryGetValue(key, out var store) || store.IsFaulted) _stores[key] = store = files.RunLongAsync(() => Open(sources));
+            return store;
         }
-
-        return await store;
     }
 
     private static string Key(DataSources sources)

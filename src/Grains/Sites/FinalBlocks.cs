@@ -11,8 +11,18 @@ internal sealed class FinalBlocks(int count, int start)
     private readonly Lock _lock = new();
     private readonly SortedSet<int> _ready = new(Comparer<int>.Create((one, other) => Rank(one, count, start).CompareTo(Rank(other, count, start))));
     private TaskCompletionSource _changed = Changing();
+    private readonly int _count = count;
     private int _from = count;
     private bool _hasEnded;
+
+    /// <summary>Whether some are final; a single one is so only at the end.</summary>
+    public bool IsUnderWay
+    {
+        get
+        {
+            lock (_lock) return _from < _count || _count == 1;
+        }
+    }
 
     /// <summary>All blocks from <paramref name="first"/> on are final.</summary>
     public void ReleaseFrom(int first) => Change(() =>

@@ -99,7 +99,7 @@ internal sealed class SiteWork(
         {
             try
             {
-                var (totals, gradient) = await device.Replica.AccumulateAsync(shard, position, growing.Final, window.Abandoned);
+                var (totals, gradient) = await device.Replica.AccumulateAsync(shard, position, Final, window.Abandoned);
                 growing.Final(gradient, from: 0);
                 return totals;
             }
@@ -107,6 +107,12 @@ internal sealed class SiteWork(
             {
                 growing.Computed();
             }
+        }
+
+        void Final(GradientBuffer gradient, long from)
+        {
+            growing.Final(gradient, from);
+            if (from > 0 && growing.Blocks.IsUnderWay) FaultPoint.Reach(FaultPhase.Backward, request.Fence.Step);
         }
     }
 
