@@ -35,7 +35,7 @@ internal static class AllBenches
             "path" => ExchangeBench.RunAsync(With("fasta", "model", "rounds", "steps"), silos: 1, results),
             "exchange" => ExchangeBench.RunAsync(With("fasta", "model", "rounds", "steps"), silos: 2, results),
             "channel" => ChannelBench.RunAsync(With("model", "rounds", "passes"), results),
-            "link" => LinkBench.RunAsync(With("fasta", "model", "rounds", "steps", "short-steps", "seq-length", "megabits"), results),
+            "link" => LinkBench.RunAsync(With("fasta", "model", "rounds", "steps", "short-steps", "seq-length", "megabits", "exchange"), results),
             "bytes" => BytesBench.RunAsync(With("fasta", "model", "steps", "silos"), results),
             "scaling" => ScalingBench.RunScalingAsync(With("fasta", "model", "rounds", "steps", "seq-length"), results),
             "script" => ScalingBench.RunScriptAsync(With("fasta", "model", "rounds", "steps"), results),

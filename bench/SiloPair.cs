@@ -48,6 +48,7 @@ internal sealed class SiloPair : IAsyncDisposable
             await ListensAsync(process, other.Silo, cancellation);
             var host = Host(here, new IPEndPoint(IPAddress.Loopback, other.Silo), connections);
             await host.StartAsync(cancellation);
+            await JoinedAsync(process, host.Services.GetRequiredService<Peers>(), cancellation);
             return new SiloPair(process, host);
         }
         catch
@@ -70,6 +71,14 @@ internal sealed class SiloPair : IAsyncDisposable
         process.OutputDataReceived += (_, _) => { };
         process.BeginOutputReadLine();
         return process;
+    }
+
+    // Both are up, and each has yet to hear of the other.
+    private static async Task JoinedAsync(Process process, Peers peers, CancellationToken cancellation)
+    {
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        while (!peers.IsMember(Other) && await pace.WaitForNextTickAsync(cancellation))
+            if (process.HasExited) throw new InvalidOperationException($"The silo ended with code {process.ExitCode}.");
     }
 
     private static async Task ListensAsync(Process process, int port, CancellationToken cancellation)
