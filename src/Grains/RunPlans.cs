@@ -9,7 +9,7 @@ namespace GenSlmOrleans.Grains;
 
 /// <summary>
 /// Plans of runs for those of their grains that compute nothing: the driver and the keeper of the output folder, which may live where
-/// the data are not. What such a plan needs to know of single records comes from this silo's token store, else from another silo's.
+/// the data are not. What such a plan needs to know of single records comes from the token store of whichever silo answers first, and is remembered.
 /// </summary>
 public sealed class RunPlans(TokenStores stores, FileThreads files, IGrainFactory grains, Peers peers)
 {

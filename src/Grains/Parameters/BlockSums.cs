@@ -87,8 +87,16 @@ internal sealed class BlockSums
             return piece;
         }
 
-        if (_completes) _norm = Norm(Added);
-        else for (int from = 0; from < _length; from += BlockArithmetic.PieceLength) Added(from, Math.Min(BlockArithmetic.PieceLength, _length - from));
+        if (_completes)
+        {
+            _norm = Norm(Added);
+        }
+        else
+        {
+            // In pieces, too: what is rounded after it was added is still in the cache.
+            for (int from = 0; from < _length; from += BlockArithmetic.PieceLength) Added(from, Math.Min(BlockArithmetic.PieceLength, _length - from));
+        }
+
         BlockBuffers.Return(other);
         return sum;
     }
