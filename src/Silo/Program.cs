@@ -1,5 +1,6 @@
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Devices;
+using GenSlmOrleans.Processes;
 using GenSlmOrleans.Silo.Hosting;
 
 SiloSettings settings;
@@ -13,6 +14,8 @@ catch (ArgumentException exception)
     return 2;
 }
 
+var cores = settings.StartsAside ? StartingCores.Take() : null;
+_ = CompilerThread.GiveWayAsync();
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.AddLogs();
 builder.AddDrain(settings);
@@ -46,6 +49,7 @@ if (devices.All.Count == 0) log.NoDevices();
 if (devices.Unclaimed is { } objection) log.DevicesUnclaimed(objection);
 app.MapTelemetry();
 app.MapHealth();
+if (cores is not null) app.Lifetime.ApplicationStarted.Register(cores.Leave);
 var (started, drain) = (app.Lifetime.ApplicationStarted, app.Services.GetRequiredService<SiloDrain>());
 try
 {

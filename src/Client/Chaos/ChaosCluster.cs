@@ -30,6 +30,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     private readonly int _redisPort;
     private RedisServer? _redis;
     private int _starts;
+    private bool _isFilled;
 
     private ChaosCluster(string folder, SiloNetwork? network)
     {
@@ -105,6 +106,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
         await filled.CancelAsync();
         await Task.WhenAny(replacing);
+        _isFilled = true;
     }
 
     /// <summary>A client of the cluster, by those of its gateways that take connections now: messages to others would wait for them.</summary>
@@ -159,7 +161,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         int index = number ?? Array.FindIndex(_silos, silo => silo is null || silo.Ended.IsCompleted);
         if (index < 0) throw new ClusterException($"All {Places} places for silos are taken.");
         var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu", Network?.Address(index));
-        var silo = LocalSilo.Start(place, silosHere: null, Log(place.Name), FaultFolder, Network?.Prefix(index) ?? []);
+        var silo = LocalSilo.Start(place, silosHere: null, Log(place.Name), FaultFolder, startsAside: _isFilled, Network?.Prefix(index) ?? []);
         (_silos[index], _startTimes[index]) = (silo, TimeProvider.System.GetUtcNow());
         _all.Add(silo);
         _started.Add(KnownProcess.Of(silo.Process));

@@ -38,7 +38,7 @@ internal static class SiloCommand
         if (joinsStanding && cluster!.LiveSilos.Any(silo => silo.Name == place.Name))
             throw new UsageException($"The cluster has a silo {place.Name} already; choose another --name.");
 
-        using var silo = LocalSilo.Start(place, joinsStanding ? null : 1, logPath: null);
+        using var silo = LocalSilo.Start(place, joinsStanding ? null : 1, logPath: null, startsAside: joinsStanding);
         if (joinsStanding) Register(silo);
         int signals = 0;
         void Leave(PosixSignalContext context)

@@ -34,9 +34,17 @@ internal sealed class LocalSilo : IDisposable
     /// <param name="silosHere">How many silos start on this machine, this one included; null: it joins others.</param>
     /// <param name="logPath">Where its log goes; null: to this console.</param>
     /// <param name="faultPoints">The folder in which it is told where to wait for a fault; null: nowhere.</param>
+    /// <param name="startsAside">Whether those that it joins are at work on this machine, and keep their cores while it starts.</param>
     /// <param name="prefix">A command that becomes the silo, elsewhere; none: it is started here.</param>
-    public static LocalSilo Start(SiloPlace place, int? silosHere, string? logPath, string? faultPoints = null, params IReadOnlyList<string> prefix) => new(place, ChildProcess.Start(
-        SiloProgram(), ["--ends-with-parent", "true", "--silos-here", (silosHere ?? 1).ToString(CultureInfo.InvariantCulture), .. place.Arguments()], Environment(sharesCores: silosHere != 1, faultPoints), logPath, prefix));
+    public static LocalSilo Start(
+        SiloPlace place, int? silosHere, string? logPath, string? faultPoints = null, bool startsAside = false, params IReadOnlyList<string> prefix)
+    {
+        string[] arguments =
+        [
+            "--ends-with-parent", "true", "--silos-here", (silosHere ?? 1).ToString(CultureInfo.InvariantCulture), "--starts-aside", startsAside ? "on" : "off",
+        ];
+        return new(place, ChildProcess.Start(SiloProgram(), [.. arguments, .. place.Arguments()], Environment(sharesCores: silosHere != 1, faultPoints), logPath, prefix));
+    }
 
     /// <summary>
     /// Starts silos, the first before the others: it clears the table of members that an earlier start has left there, and

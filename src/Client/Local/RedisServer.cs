@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using GenSlmOrleans.Processes;
 using StackExchange.Redis;
 
 namespace GenSlmOrleans.Client.Local;
@@ -148,6 +149,9 @@ internal sealed class RedisServer : IAsyncDisposable
     {
         // A heap for each core is for servers with millions of keys.
         ["DOTNET_gcServer"] = "0",
+        // What it would learn about its hot paths by compiling them twice more is never used: it has a few calls a second.
+        ["DOTNET_TieredPGO"] = "0",
+        [CompilerThread.TimeoutSetting] = CompilerThread.NoTimeout,
         ["DOTNET_STARTUP_HOOKS"] = typeof(RedisServer).Assembly.Location,
     };
 

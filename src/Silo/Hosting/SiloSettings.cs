@@ -58,6 +58,9 @@ public sealed record SiloSettings
     /// <summary>Where token stores are kept.</summary>
     public string CacheFolder { get; init; } = Path.Combine(Path.GetTempPath(), "genslm");
 
+    /// <summary>Keep to one core until it has joined, for others of this machine are at work.</summary>
+    public bool StartsAside { get; init; }
+
     /// <summary>End as soon as the process that started this one is gone.</summary>
     public bool EndsWithParent { get; init; }
 
@@ -108,6 +111,7 @@ public sealed record SiloSettings
             ["silos-here"] = (settings, value) => settings with { SilosHere = Count("silos-here", value) },
             ["memory"] = (settings, value) => settings with { MemoryBytes = Memory("memory", value) },
             ["cache"] = (settings, value) => settings with { CacheFolder = value },
+            ["starts-aside"] = (settings, value) => settings with { StartsAside = IsOn("starts-aside", value) },
             ["ends-with-parent"] = (settings, value) => settings with { EndsWithParent = value == "true" },
         }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 
