@@ -19,10 +19,10 @@ internal static class MemoryBench
 
     private static readonly TimeSpan SamplePeriod = TimeSpan.FromMilliseconds(20);
 
-    private static readonly (int BatchSize, int Columns, Precision Precision, PadCounting PadTokens)[] MicroBatches =
+    private static readonly Shape[] MicroBatches =
     [
-        (2, 8, Precision.Fp32, PadCounting.Ignore), (2, 512, Precision.Fp32, PadCounting.Ignore), (1, 2048, Precision.Fp32, PadCounting.Ignore),
-        (2, 1024, Precision.Bf16, PadCounting.Ignore), (2, 1024, Precision.Fp32, PadCounting.Count),
+        new(2, 8), new(2, 512), new(1, 2048), new(2, 1024, Precision.Bf16), new(2, 1024, PadTokens: PadCounting.Count),
+        new(8, 1024, Evaluates: true), new(16, 512, Precision.Bf16, Evaluates: true), new(8, 512, PadTokens: PadCounting.Count, Evaluates: true),
     ];
 
     public static async Task RunAsync(Options options)
@@ -31,11 +31,11 @@ internal static class MemoryBench
         var model = options.Text("model") ?? "genslm_25M_patric";
         var config = Measurement.Preset(model);
         if (options.Text("micro-batches") != "none")
-            foreach (var shape in MicroBatches) ReportMicroBatch(model, config, Spec(model, shape), shape.Columns);
+            foreach (var shape in MicroBatches) ReportMicroBatch(model, config, shape);
         foreach (int silos in Enumerable.Range(1, options.Number("silos", 2))) await ReportRunAsync(model, config, silos, options);
     }
 
-    /// <summary>The child: prints by how many bytes one forward and backward raise the resident memory.</summary>
+    /// <summary>The child: prints by how many bytes one forward and backward, or an evaluation, raise the resident memory.</summary>
     public static void MeasureMicroBatch(string[] arguments)
     {
         int Number(int place) => int.Parse(arguments[place], CultureInfo.InvariantCulture);
@@ -47,7 +47,9 @@ internal static class MemoryBench
         TorchSharp.torch.set_num_threads(1);
         File.WriteAllText("/proc/self/clear_refs", "5");
         long before = Status("self", "VmRSS");
-        replica.Accumulate(Batch(Number(2), Number(3)), 1, gradient);
+        var batch = Batch(Number(2), Number(3));
+        if (bool.Parse(arguments[6])) replica.Evaluate(batch);
+        else replica.Accumulate(batch, 1, gradient);
         Console.WriteLine((Status("self", "VmHWM") - before).ToString(CultureInfo.InvariantCulture));
     }
 
@@ -58,18 +60,19 @@ internal static class MemoryBench
         return new MicroBatch(records, columns, ids, [.. Enumerable.Range(0, records).Select(record => record == 0 ? columns : columns - 1)]);
     }
 
-    private static RunSpec Spec(string model, (int BatchSize, int Columns, Precision Precision, PadCounting PadTokens) shape) =>
-        new() { Model = model, BatchSize = shape.BatchSize, SeqLength = shape.Columns, Precision = shape.Precision, PadTokens = shape.PadTokens };
-
-    private static void ReportMicroBatch(string model, HuggingFaceConfig config, RunSpec spec, int columns)
+    private static void ReportMicroBatch(string model, HuggingFaceConfig config, Shape shape)
     {
+        // Where a batch of validation is as large as one of training, that of training is what counts.
+        var spec = new RunSpec { Model = model, BatchSize = shape.Evaluates ? 1 : shape.Records, ValBatchSize = shape.Records, SeqLength = shape.Columns, Precision = shape.Precision, PadTokens = shape.PadTokens };
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, UseShellExecute = false };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(MemoryBench).Assembly.Location);
-        foreach (var argument in (string[])[Child, model, $"{spec.BatchSize}", $"{columns}", $"{spec.Precision}", $"{spec.PadTokens}"]) start.ArgumentList.Add(argument);
+        foreach (var argument in (string[])[Child, model, $"{shape.Records}", $"{shape.Columns}", $"{shape.Precision}", $"{shape.PadTokens}", $"{shape.Evaluates}"]) start.ArgumentList.Add(argument);
         using var process = Process.Start(start)!;
         long found = long.Parse(process.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
-        Report($"micro-batch of {spec.BatchSize} × {columns} tokens, {spec.Precision}, pads {spec.PadTokens}", found, ActivationMemory.Bytes(config, spec, columns));
+        Report($"{(shape.Evaluates ? "batch of validation" : "micro-batch")} of {shape.Records} × {shape.Columns} tokens, {shape.Precision}, pads {shape.PadTokens}", found, ActivationMemory.Bytes(config, spec, shape.Columns));
     }
+
+    private sealed record Shape(int Records, int Columns, Precision Precision = Precision.Fp32, PadCounting PadTokens = PadCounting.Ignore, bool Evaluates = false);
 
     private static async Task ReportRunAsync(string model, HuggingFaceConfig config, int silos, Options options)
     {

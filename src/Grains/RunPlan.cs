@@ -35,9 +35,11 @@ public sealed class RunPlan
         Schedule = new LearningRateSchedule(ScheduleOf(spec.Schedule), spec.LearningRate, spec.WarmupSteps, TotalSteps);
         EarlyStopping = new EarlyStopping(spec.EarlyStoppingPatience == 0 ? null : spec.EarlyStoppingPatience);
         Validation = ValidationInterval.Parse(spec.ValEvery);
-        int batches = (Split.Validation.Length + spec.BatchSize - 1) / spec.BatchSize;
+        int batches = BatchesOf(Split.Validation.Length);
         ValidationBatchCount = spec.LimitValBatches == 0 ? batches : Math.Min(batches, spec.LimitValBatches);
-        TestBatchCount = (Split.Test.Length + spec.BatchSize - 1) / spec.BatchSize;
+        TestBatchCount = BatchesOf(Split.Test.Length);
+
+        int BatchesOf(int records) => (records + spec.EvaluationBatchSize - 1) / spec.EvaluationBatchSize;
     }
 
     /// <summary>The part that does not depend on the data.</summary>

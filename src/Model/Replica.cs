@@ -44,6 +44,9 @@ public sealed class Replica : IDisposable
         _parameters.AccumulateInto(_microBatchGradient);
     }
 
+    /// <summary>Whether it computes on a GPU.</summary>
+    internal bool IsOnGpu => _device.type == DeviceType.CUDA;
+
     /// <summary>How many parameters the model has.</summary>
     public long ParameterCount => _parameters.Count;
 

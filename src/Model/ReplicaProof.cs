@@ -19,12 +19,20 @@ public static class ReplicaProof
     private const int MostTokens = 32;
     private const int PieceLength = 1 << 20;
 
-    /// <exception cref="UnequalBitsException">The device does not give the same bits twice.</exception>
+    /// <exception cref="UnequalBitsException">The device does not give the same bits twice, or is not sure to.</exception>
     public static void Prove(Replica replica, string deviceName, MicroBatch batch)
     {
+        RequireMode(replica.IsOnGpu, deviceName);
         Fill(replica);
         var proof = Head(batch);
         Compare(deviceName, () => BitsOf(replica, proof));
+    }
+
+    /// <summary>What a GPU computes twice alike it may not compute a third time alike, unless it is told to.</summary>
+    /// <exception cref="UnequalBitsException">It is a GPU, and is not.</exception>
+    internal static void RequireMode(bool isGpu, string deviceName)
+    {
+        if (isGpu && DeterministicMode.Objection() is { } objection) throw new UnequalBitsException($"{deviceName} need not give the same bits twice: {objection}. It is not used.");
     }
 
     /// <summary>Computes twice and compares.</summary>

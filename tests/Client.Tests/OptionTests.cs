@@ -10,7 +10,7 @@ public sealed class OptionTests
     [Fact]
     public void The_list_of_options_is_what_users_know() => Assert.Equal(
         "--data --model --weights --rotary-from-checkpoint --output --batch-size --accumulation-steps --learning-rate --epochs --max-steps --shards --silos --seq-length --seed " +
-        "--val-fraction --val-data --test-data --frame --strip-gaps --val-every --limit-val-batches --shuffle --bucket-by-length --precision --padding --key-prefix --pad-tokens --gradient-scaling --exchange --gradient-clip " +
+        "--val-fraction --val-data --test-data --frame --strip-gaps --val-every --limit-val-batches --val-batch-size --shuffle --bucket-by-length --precision --padding --key-prefix --pad-tokens --gradient-scaling --exchange --gradient-clip " +
         "--optimizer --weight-decay --schedule --warmup-steps --keep-best --checkpoint-name --early-stopping-patience --threads --on-nonfinite --priority --min-devices --max-devices --accept-other-device --resume --json",
         string.Join(' ', RunOptions.All.Select(option => option.OptionName)));
 
@@ -91,6 +91,8 @@ public sealed class OptionTests
         { Sound with { ValFraction = 1 }, "valFraction is 1" },
         { Sound with { ValEvery = "often" }, "valEvery is 'often'" },
         { Sound with { LimitValBatches = -1 }, "limitValBatches is -1" },
+        { Sound with { ValBatchSize = -1 }, "valBatchSize is -1; it must be at least 0" },
+        { Sound with { ValBatchSize = 65_536, SeqLength = 65_536 }, "A batch of valBatchSize 65536 and sequences of 65536 tokens" },
         { Sound with { GradientClip = -1 }, "gradientClip is -1" },
         { Sound with { WeightDecay = -1 }, "weightDecay is -1" },
         { Sound with { WarmupSteps = 5 }, "warmupSteps is 5, which the schedule has no use for" },
@@ -146,6 +148,7 @@ public sealed class OptionTests
             ValFraction = 0.125,
             ValEvery = "9",
             LimitValBatches = 10,
+            ValBatchSize = 7,
             Shuffle = false,
             BucketByLength = true,
             Precision = Precision.Bf16,

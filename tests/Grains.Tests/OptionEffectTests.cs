@@ -31,6 +31,7 @@ public sealed class OptionEffectTests
             ["testData"] = settings with { TestData = cluster.Fasta(5, 24) },
             ["frame 0"] = settings with { Frame = FrameChoice.Zero },
             ["stripGaps without gaps"] = settings with { StripGaps = true },
+            ["valBatchSize"] = settings with { ValBatchSize = 1 },
             ["limitValBatches"] = settings with { LimitValBatches = 1 },
             ["keepBest"] = settings with { KeepBest = -1 },
             ["checkpointName"] = settings with { CheckpointName = "flu" },

@@ -117,6 +117,9 @@ public sealed record RunSpec
     /// <summary>Records of similar length come into the same micro-batch, so that less is padded.</summary>
     [Id(74)] public bool BucketByLength { get; init; }
 
+    /// <summary>Records of a batch of the validation or the test set, which is computed without gradients; 0: <see cref="BatchSize"/>.</summary>
+    [Id(75)] public int ValBatchSize { get; init; }
+
     /// <summary>Go on from a checkpoint on devices of another kind than the run began on, at the price of its bits.</summary>
     [Id(90)] public bool AcceptOtherDevice { get; init; }
 
@@ -128,6 +131,9 @@ public sealed record RunSpec
 
     /// <summary>Whether there is anything to validate on.</summary>
     [JsonIgnore] public bool Validates => ValData.Length > 0 || ValFraction > 0;
+
+    /// <summary>Records of a batch that a loss is measured on.</summary>
+    [JsonIgnore] public int EvaluationBatchSize => ValBatchSize == 0 ? BatchSize : ValBatchSize;
 
     /// <summary>How run files, run.json and the wire write a spec.</summary>
     public static JsonSerializerOptions JsonOptions { get; } = new()

@@ -34,7 +34,7 @@ public static class RunSpecBounds
         if (spec.SeqLength > LongestSequence) yield return $"seqLength is {spec.SeqLength}; it must be at most {LongestSequence}.";
         if (IsPart(spec.Shards) && IsPart(spec.BatchSize) && IsPart(spec.AccumulationSteps) && (long)spec.Shards * spec.BatchSize * spec.AccumulationSteps is var records and > MostRecordsOfStep)
             yield return $"shards × batchSize × accumulationSteps is {records} records a step; it must be at most {MostRecordsOfStep}.";
-        if (IsPart(spec.BatchSize) && MicroBatch(spec, spec.SeqLength) is { } micro) yield return micro;
+        if (IsPart(spec.BatchSize) && spec.ValBatchSize is >= 0 and <= MostParts && MicroBatch(spec, spec.SeqLength) is { } micro) yield return micro;
     }
 
     private static IEnumerable<string> Learning(RunSpec spec)
@@ -53,6 +53,7 @@ public static class RunSpecBounds
         if (!(spec.ValFraction is >= 0 and < 1)) yield return $"valFraction is {spec.ValFraction:R}; it must be at least 0 and below 1.";
         if (!ValidationInterval.TryParse(spec.ValEvery, out _)) yield return $"valEvery is '{spec.ValEvery}'; it must be {ValidationInterval.Expected}.";
         if (Outside("limitValBatches", spec.LimitValBatches, 0, int.MaxValue) is { } limitValBatches) yield return limitValBatches;
+        if (Outside("valBatchSize", spec.ValBatchSize, 0, MostParts) is { } valBatchSize) yield return valBatchSize;
         if (Outside("earlyStoppingPatience", spec.EarlyStoppingPatience, 0, int.MaxValue) is { } patience) yield return patience;
         if (spec.EarlyStoppingPatience > 0 && !spec.Validates) yield return "earlyStoppingPatience needs a validation loss, but valFraction is 0 and valData is empty.";
     }
@@ -74,10 +75,13 @@ public static class RunSpecBounds
         else if (spec.MaxDevices != 0 && spec.MaxDevices < spec.MinDevices) yield return $"maxDevices is {spec.MaxDevices}; it must be at least minDevices, which is {spec.MinDevices}, or 0.";
     }
 
-    /// <summary>What is wrong with the size of a micro-batch of records cut to <paramref name="sequenceLimit"/> tokens.</summary>
+    /// <summary>What is wrong with the size of a micro-batch, or of a batch of validation, of records cut to <paramref name="sequenceLimit"/> tokens.</summary>
     public static string? MicroBatch(RunSpec spec, int sequenceLimit) =>
-        (long)spec.BatchSize * sequenceLimit is var tokens and > MostTokensOfMicroBatch
-            ? $"A micro-batch of batchSize {spec.BatchSize} and sequences of {sequenceLimit} tokens has {tokens} tokens; it must have at most {MostTokensOfMicroBatch}."
+        TooLarge("A micro-batch of batchSize", spec.BatchSize, sequenceLimit) ?? TooLarge("A batch of valBatchSize", spec.ValBatchSize, sequenceLimit);
+
+    private static string? TooLarge(string what, int records, int sequenceLimit) =>
+        (long)records * sequenceLimit is var tokens and > MostTokensOfMicroBatch
+            ? $"{what} {records} and sequences of {sequenceLimit} tokens has {tokens} tokens; it must have at most {MostTokensOfMicroBatch}."
             : null;
 
     private static bool IsPart(int number) => number is >= 1 and <= MostParts;

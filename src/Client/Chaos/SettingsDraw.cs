@@ -90,6 +90,7 @@ internal static class SettingsDraw
     {
         ValEvery = draw.Of("1epoch", "2", "3", "5"),
         LimitValBatches = draw.Of(1, size.ValidationBatches),
+        ValBatchSize = draw.Of(0, 0, 1, 5),
         KeepBest = draw.Of(1, 1, 2, 3, -1),
         EarlyStoppingPatience = spec.Validates ? draw.Of(0, 0, 1, 2) : 0,
     };

@@ -29,6 +29,7 @@ internal static class RunOptions
         RunOption.Flag("stripGaps", "leave the gaps ('-') of an alignment out, before frame", (spec, value) => spec with { StripGaps = value }, spec => spec.StripGaps),
         RunOption.Text("valEvery", "N|Nepochs", "validate every N steps ('50') or epochs ('1epoch')", (spec, text) => spec with { ValEvery = text }, spec => spec.ValEvery) with { Kind = ValueKind.Interval },
         RunOption.Number("limitValBatches", "validate on the first so many batches; 0: all", (spec, value) => spec with { LimitValBatches = value }, spec => spec.LimitValBatches),
+        RunOption.Number("valBatchSize", "records of a batch of validation or test; 0: batchSize", (spec, value) => spec with { ValBatchSize = value }, spec => spec.ValBatchSize),
         RunOption.Text("shuffle", "true|false", "draw a new order of the records every epoch", (spec, text) => spec with { Shuffle = RunOption.ParseFlag("shuffle", text) }, spec => RunOption.FlagText(spec.Shuffle)) with { Kind = ValueKind.Flag },
         RunOption.Text("bucketByLength", "true|false", "put records of similar length into the same micro-batch, so that less is padded", (spec, text) => spec with { BucketByLength = RunOption.ParseFlag("bucketByLength", text) }, spec => RunOption.FlagText(spec.BucketByLength)) with { Kind = ValueKind.Flag },
         RunOption.Choice("precision", "what forward and backward compute in; master weights are fp32", (spec, value) => spec with { Precision = value }, spec => spec.Precision),

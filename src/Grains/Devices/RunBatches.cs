@@ -21,8 +21,8 @@ public sealed class RunBatches(RunPlan plan, TokenStore store)
     public MicroBatch Evaluation(EvaluationSet set, int index)
     {
         var records = set == EvaluationSet.Test ? plan.Split.Test : plan.Split.Validation;
-        int first = index * plan.Spec.BatchSize;
-        return Assemble(records.AsSpan(first, Math.Min(plan.Spec.BatchSize, records.Length - first)));
+        int size = plan.Spec.EvaluationBatchSize, first = index * size;
+        return Assemble(records.AsSpan(first, Math.Min(size, records.Length - first)));
     }
 
     private MicroBatch Assemble(ReadOnlySpan<int> records) => MicroBatch.Assemble(

@@ -12,10 +12,11 @@ public sealed class SiloDevices : IDisposable
     /// <param name="time">Measures how busy the devices are.</param>
     /// <param name="silosHere">How many silos share the machine.</param>
     /// <param name="trials">What the devices have to stand; null: the real ones.</param>
-    /// <exception cref="ArgumentException">A named device is not here, or another silo offers it.</exception>
+    /// <exception cref="ArgumentException">A named device is not here, or another silo offers it; or the environment keeps GPUs from giving the same bits twice.</exception>
     public SiloDevices(IReadOnlyList<string> names, TimeProvider time, int silosHere = 1, DeviceTrials? trials = null)
     {
         var chosen = DeviceChoice.Choose(names, TorchDevices.Names(), silosHere, name => _claims.TryTake(GpuIdentity.Of(name)));
+        if (chosen.Any(name => name != "cpu")) DeterministicMode.Enter();
         All = [.. chosen.Select(name => new ComputeDevice(name, time, trials))];
     }
 

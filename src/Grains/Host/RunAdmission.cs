@@ -106,7 +106,8 @@ public static class RunAdmission
         var spec = run.Spec;
         List<string> remedies = [];
         if (spec.Precision == Precision.Fp32 && Fits(run.With(spec with { Precision = Precision.Bf16 }), silos)) remedies.Add("precision bf16");
-        if (spec.BatchSize > 1 && Fits(run.With(spec with { BatchSize = 1 }), silos)) remedies.Add("batchSize 1");
+        if (spec.BatchSize > 1 && Fits(run.With(spec with { BatchSize = 1, ValBatchSize = spec.EvaluationBatchSize }), silos)) remedies.Add("batchSize 1");
+        if (spec.EvaluationBatchSize > spec.BatchSize && Fits(run.With(spec with { ValBatchSize = 0 }), silos)) remedies.Add("valBatchSize 0");
         for (int length = run.Columns / 2; length >= ShortestSequence; length /= 2)
         {
             if (!Fits(run.With(spec with { SeqLength = length }), silos)) continue;
@@ -122,7 +123,7 @@ public static class RunAdmission
         }
 
         if (remedies.Count > 0) return $"What would help: {string.Join(", or ", remedies)}, or more memory.";
-        var least = run.With(spec with { Precision = Precision.Bf16, BatchSize = 1, SeqLength = Math.Min(run.Columns, ShortestSequence) }).On(MostSilos, shortage.Silo.CpuDevices);
+        var least = run.With(spec with { Precision = Precision.Bf16, BatchSize = 1, ValBatchSize = 0, SeqLength = Math.Min(run.Columns, ShortestSequence) }).On(MostSilos, shortage.Silo.CpuDevices);
         return $"Neither bf16, a shorter sequence, a smaller batch nor more silos would do by itself; with all of them a silo needs {MemorySize.Text(least.TrainingBytes)}.";
     }
 
