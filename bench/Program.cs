@@ -1,7 +1,7 @@
 using GenSlmOrleans.Bench;
 using GenSlmOrleans.Client;
 
-const string Usage = "Expected 'bench all', or one of adam, path, exchange, channel, link, bytes, scaling, overhead, bf16, padding, script, checkpoint, allocation, goodput, tokenize, determinism, control, elastic, starts, weights, memory and fuzz, each with options as bench/README.md lists them.";
+const string Usage = "Expected 'bench all', or one of adam, path, exchange, channel, link, bytes, scaling, overhead, bf16, padding, script, validation, checkpoint, allocation, goodput, tokenize, determinism, control, elastic, starts, weights, memory, gpu and fuzz, each with options as bench/README.md lists them.";
 try
 {
     if (await AllBenches.TryRunAsync(args.FirstOrDefault(), [.. args.Skip(1)], new Results())) return 0;
@@ -18,10 +18,13 @@ try
             return 0;
         case "fuzz":
             return FuzzBench.Run(new Options(args.AsSpan(1), "cases", "seed", "target", "case"));
+        case "gpu":
+            GpuBench.Run(new Options(args.AsSpan(1), "device", "model", "columns", "batch-size", "rounds", "backwards"), new Results());
+            return 0;
         case "memory":
             await MemoryBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "silos", "steps", "seq-length", "batch-size", "micro-batches"));
             return 0;
-        case MemoryBench.Child when args.Length == 6:
+        case MemoryBench.Child when args.Length == 7:
             MemoryBench.MeasureMicroBatch(args);
             return 0;
         case PeakMemory.Child when args.Length == 4:

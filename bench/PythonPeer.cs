@@ -20,6 +20,9 @@ internal static class PythonPeer
     /// <summary>Whether a Python here has torch.</summary>
     public static bool IsThere => s_python.Value is not null;
 
+    /// <summary>Whether that Python has another module besides.</summary>
+    public static bool Has(string module) => s_python.Value is { } python && End(python, "-c", $"import {module}") is { ExitCode: 0 };
+
     /// <summary>Runs a script that prints one JSON object.</summary>
     /// <exception cref="InvalidOperationException">There is no such Python, or the script failed.</exception>
     /// <exception cref="OperationCanceledException">It was interrupted.</exception>

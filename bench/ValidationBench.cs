@@ -9,6 +9,7 @@ internal static class ValidationBench
 
     public static async Task RunAsync(Options options, Results results)
     {
+        // The last step's validation may not have been written when that step has.
         int rounds = options.Number("rounds", 3), records = options.Number("records", 32), batch = options.Number("val-batch-size", 16), validations = options.Number("validations", 3);
         if (records % batch != 0) throw new UsageException($"--records is {records}; expected a multiple of --val-batch-size, which is {batch}, so that both validate on the same.");
         var model = options.Model();
@@ -26,12 +27,12 @@ internal static class ValidationBench
 
         async Task<double> SecondsAsync(int size)
         {
-            var run = await MeasuredRun.TakeAsync(silos: 1, WarmUpValidations, WarmUpValidations + validations, interrupts.Token,
+            var run = await MeasuredRun.TakeAsync(silos: 1, WarmUpValidations, WarmUpValidations + validations + 1, interrupts.Token,
             [
                 fasta, "--model", model, "--batch-size", "1", "--accumulation-steps", "1", "--epochs", "1000", "--val-data", fasta,
                 "--val-every", "1", "--val-batch-size", Measurement.Text(size), "--limit-val-batches", Measurement.Text(records / size),
             ]);
-            return Measurement.Median(run.All.Where(line => line.Kind == "validation").Skip(WarmUpValidations).Select(line => line.Seconds!.Value));
+            return Measurement.Median(run.All.Where(line => line.Kind == "validation").Skip(WarmUpValidations).Take(validations).Select(line => line.Seconds!.Value));
         }
     }
 }

@@ -7,8 +7,8 @@ namespace GenSlmOrleans.Model;
 /// whatever order their threads come. On the CPU there is nothing to choose, and the mode is left alone. It belongs to the process.
 /// </summary>
 /// <remarks>
-/// Of attention's kernels those are left whose backward has a deterministic form: flash attention (bf16) and the plain products (fp32). The
-/// one that saves memory and cuDNN's have none (at::Context, aten/src/ATen/Context.h; torch.use_deterministic_algorithms, documentation).
+/// Of attention's kernels flash attention and the one that saves memory have a backward that is deterministic in this mode, unless it only
+/// warns (aten/src/ATen/native/transformers/cuda/attention_backward.cu); cuDNN's is left out.
 /// </remarks>
 public static unsafe class DeterministicMode
 {
@@ -19,12 +19,11 @@ public static unsafe class DeterministicMode
     // C++ names of at::Context's members, as GCC and Clang mangle them. What is filled is what nobody has written yet: our kernels write first.
     private static readonly Flag[] Flags =
     [
-        new("deterministic algorithms", "26setDeterministicAlgorithmsEbb", "23deterministicAlgorithmsEv", WhenOn: true) { Argument = false },
-        new("deterministic cuDNN", "21setDeterministicCuDNNEb", "18deterministicCuDNNEv", WhenOn: true),
-        new("cuDNN's benchmark", "17setBenchmarkCuDNNEb", "14benchmarkCuDNNEv", WhenOn: false),
-        new("attention that saves memory", "21setSDPUseMemEfficientEb", "26userEnabledMemEfficientSDPEv", WhenOn: false),
-        new("cuDNN's attention", "14setSDPUseCuDNNEb", "19userEnabledCuDNNSDPEv", WhenOn: false),
-        new("filling of new memory", "39setDeterministicFillUninitializedMemoryEb", "36deterministicFillUninitializedMemoryEv", WhenOn: false),
+        new("deterministic algorithms", "26setDeterministicAlgorithmsEbb", "23deterministicAlgorithmsEv", WhenOn: true, AtFirst: false) { Argument = false },
+        new("deterministic cuDNN", "21setDeterministicCuDNNEb", "18deterministicCuDNNEv", WhenOn: true, AtFirst: false),
+        new("cuDNN's benchmark", "17setBenchmarkCuDNNEb", "14benchmarkCuDNNEv", WhenOn: false, AtFirst: false),
+        new("cuDNN's attention", "14setSDPUseCuDNNEb", "19userEnabledCuDNNSDPEv", WhenOn: false, AtFirst: true),
+        new("filling of new memory", "39setDeterministicFillUninitializedMemoryEb", "36deterministicFillUninitializedMemoryEv", WhenOn: false, AtFirst: true),
     ];
 
     /// <summary>Turns it on for this process, before the first product on a GPU.</summary>
@@ -38,6 +37,16 @@ public static unsafe class DeterministicMode
         if (string.IsNullOrEmpty(asked)) _ = SetVariable(WorkspaceVariable, Workspace, 1);
         Write([.. Flags.Select(flag => flag.WhenOn)]);
     }
+
+    /// <summary>What the bits of a GPU's results depend on because of it, for <see cref="DeviceFingerprint"/>.</summary>
+    internal static IEnumerable<string> Fingerprint()
+    {
+        var asked = Environment.GetEnvironmentVariable(WorkspaceVariable);
+        return ["deterministic", $"cuBLAS workspace {(string.IsNullOrEmpty(asked) ? Workspace : asked)}"];
+    }
+
+    /// <summary>Puts it back to what libtorch begins with: for measuring what it costs.</summary>
+    public static void Leave() => Write([.. Flags.Select(flag => flag.AtFirst)]);
 
     /// <summary>Why a device's results are not sure to be the same twice, as part of a sentence; null when all of the mode is on.</summary>
     public static string? Objection()
@@ -54,8 +63,7 @@ public static unsafe class DeterministicMode
     /// <summary>Each flag as it is.</summary>
     internal static bool[] Read() => [.. Flags.Select(flag => flag.Read())];
 
-    /// <summary>Makes each flag what <see cref="Read"/> gave.</summary>
-    internal static void Write(bool[] values)
+    private static void Write(bool[] values)
     {
         foreach (var (flag, value) in Flags.Zip(values)) flag.Write(value);
     }
@@ -72,7 +80,8 @@ public static unsafe class DeterministicMode
     /// <param name="Setter">Its name and parameters.</param>
     /// <param name="Getter">The same.</param>
     /// <param name="WhenOn">What it is in the mode.</param>
-    private sealed record Flag(string Name, string Setter, string Getter, bool WhenOn)
+    /// <param name="AtFirst">What libtorch begins with.</param>
+    private sealed record Flag(string Name, string Setter, string Getter, bool WhenOn, bool AtFirst)
     {
         /// <summary>A second argument, where the setter takes one: whether only to warn.</summary>
         public bool? Argument { get; init; }

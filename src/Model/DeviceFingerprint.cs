@@ -17,7 +17,7 @@ public static class DeviceFingerprint
         ["MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"];
 
     private static readonly string[] GpuSettings =
-        ["NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "TORCH_BLAS_PREFER_CUBLASLT", "TORCH_CUDNN_USE_HEURISTIC_MODE_B", "CUBLAS_WORKSPACE_CONFIG"];
+        ["NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "TORCH_BLAS_PREFER_CUBLASLT", "TORCH_CUDNN_USE_HEURISTIC_MODE_B"];
 
     /// <summary>The fingerprint of a device of this machine, as this process uses it.</summary>
     /// <param name="deviceName"><c>cpu</c> or <c>cuda:N</c>.</param>
@@ -28,7 +28,7 @@ public static class DeviceFingerprint
         string[] parts =
         [
             isProcessor ? $"cpu {Processor()}" : CudaDriver.NameOf(deviceName),
-            .. isProcessor ? Instructions() : [],
+            .. isProcessor ? Instructions() : DeterministicMode.Fingerprint(),
             $"libtorch {torch.__version__}",
             .. Settings(isProcessor ? ProcessorSettings : GpuSettings),
         ];

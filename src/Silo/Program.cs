@@ -37,6 +37,11 @@ catch (ArgumentException exception)
     await Console.Error.WriteLineAsync(exception.Message);
     return 2;
 }
+catch (PlatformNotSupportedException exception)
+{
+    await Console.Error.WriteLineAsync(exception.Message);
+    return 1;
+}
 catch (Exception exception) when (exception is DllNotFoundException or TypeInitializationException)
 {
     await Console.Error.WriteLineAsync($"The native libraries do not load: {exception.Message}");

@@ -59,6 +59,7 @@ public sealed class ChaosSettingsTests
         Covers(spec => spec.BatchSize, 1, 2, 3);
         Covers(spec => (spec.PadTokens, spec.Padding), Enum.GetValues<PadCounting>().SelectMany(pads => Enum.GetValues<Padding>().Select(padding => (pads, padding))));
         Covers(spec => (spec.Optimizer, spec.WeightDecay > 0), Enum.GetValues<OptimizerKind>().SelectMany(kind => ((bool[])[true, false]).Select(decays => (kind, decays))));
+        Covers(spec => spec.ValBatchSize, 0, 1, 5);
         Covers(spec => spec.OnNonfinite, Enum.GetValues<NonFiniteAction>());
         Covers(spec => spec.MaxSteps > 0, true, false);
         Covers(spec => ValidationInterval.Parse(spec.ValEvery).Epochs, true, false);

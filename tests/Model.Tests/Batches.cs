@@ -21,7 +21,7 @@ internal static class Batches
     /// <summary>A replica with the weights of a file.</summary>
     public static Replica Load(HuggingFaceConfig config, string weights, PadTokens padTokens = PadTokens.Ignore, ComputePrecision precision = ComputePrecision.Fp32)
     {
-        var replica = new Replica(config, "cpu", precision, padTokens);
+        var replica = new Replica(config, TestDevice.Name, precision, padTokens);
         replica.WriteParameters(0, ReadVector(config, weights));
         return replica;
     }

@@ -4,7 +4,7 @@ namespace GenSlmOrleans.Model.Tests;
 
 public sealed class HostParametersTests
 {
-    // Of which none begins where a vector of the processor does, some are shorter than one, and one is more than a core's cache.
+    // Shorter than a vector of the processor, as long as one, longer, and so that most begin between two.
     private static readonly int[] Pieces = [1, 7, 8, 9, 31, 4096, 100_003];
 
     [Fact]

@@ -18,7 +18,7 @@ public sealed class LayerwisePassTests
         foreach (var precision in Enum.GetValues<ComputePrecision>())
         {
             var parameters = Batches.SeededParameters(config);
-            using var replica = new Replica(config, "cpu", precision, PadTokens.Ignore);
+            using var replica = new Replica(config, TestDevice.Name, precision, PadTokens.Ignore);
             replica.WriteParameters(0, parameters);
             var gradient = replica.RentGradient();
             for (int i = 0; i < 2; i++) replica.Accumulate(Batches.Pad(Records), 0.5f, gradient);
@@ -34,7 +34,7 @@ public sealed class LayerwisePassTests
     {
         var config = Batches.SmallConfig with { LayerCount = 3 };
         var parameters = Batches.SeededParameters(config);
-        using var replica = new Replica(config, "cpu", precision, PadTokens.Ignore);
+        using var replica = new Replica(config, TestDevice.Name, precision, PadTokens.Ignore);
         replica.WriteParameters(0, parameters);
         var gradient = replica.RentGradient();
         replica.Accumulate(Batches.Pad(Records), 1f, gradient);
@@ -53,7 +53,7 @@ public sealed class LayerwisePassTests
     [Fact]
     public void A_micro_batch_without_a_token_to_predict_is_final_at_once()
     {
-        using var replica = new Replica(Batches.SmallConfig, "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
+        using var replica = new Replica(Batches.SmallConfig, TestDevice.Name, ComputePrecision.Fp32, PadTokens.Ignore);
         var gradient = replica.RentGradient();
         var said = new List<long>();
         replica.Accumulate(Batches.Pad([[10]]), 1f, gradient, said.Add);

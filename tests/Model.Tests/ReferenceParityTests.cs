@@ -103,7 +103,7 @@ public sealed class ReferenceParityTests
         var config = HuggingFaceConfig.Read(SharedFolder.File("reference", set, "config.json"));
         var rounded = Batches.ReadVector(config, SharedFolder.File("reference", set, "weights.safetensors"));
         for (int i = 0; i < rounded.Length; i++) rounded[i] = (float)(Half)rounded[i];
-        using var replica = new Replica(config, "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
+        using var replica = new Replica(config, TestDevice.Name, ComputePrecision.Fp32, PadTokens.Ignore);
         replica.WriteParameters(0, rounded);
         Assert.Equal(replica.Infer(batch).Logits, logits);
         // How far fp16 rounding moves them, by the README, whose 2e-3 is itself rounded: 2.02e-3 in set b.
@@ -138,7 +138,7 @@ public sealed class ReferenceParityTests
             config = config with { RotaryFrequencies = RotaryFrequencies.Read(weights, StateDictNames.Match(weights.Tensors, GptNeoXStateDict.Describe(config), path), config) };
         using var expected = WeightFile.Open(SharedFolder.File("reference", "published", "expected.safetensors"));
         var genome = BatchOf(expected, "genome.input_ids", mask: null);
-        using var replica = new Replica(HuggingFaceConfig.Parse(config.ToJson()), "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
+        using var replica = new Replica(HuggingFaceConfig.Parse(config.ToJson()), TestDevice.Name, ComputePrecision.Fp32, PadTokens.Ignore);
         replica.WriteParameters(0, Parameters(path, config));
 
         var found = Rows(replica.Infer(genome).Logits, ReadIntegers(expected, "genome.rows"), config.VocabularySize);
@@ -163,7 +163,7 @@ public sealed class ReferenceParityTests
         var config = HuggingFaceConfig.Read(SharedFolder.File("reference", "published", "config.json"));
         WeightConversion.Run(SharedFolder.File("reference", "published", "strided.pth"), folder.File(name), new ConversionOptions { ElementType = type, LargestShard = 20_000 });
         using var expected = WeightFile.Open(SharedFolder.File("reference", "published", "expected.safetensors"));
-        using var replica = new Replica(config, "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
+        using var replica = new Replica(config, TestDevice.Name, ComputePrecision.Fp32, PadTokens.Ignore);
         replica.WriteParameters(0, Parameters(folder.File(name), config));
         var logits = replica.Infer(BatchOf(expected, "genome.input_ids", mask: null)).Logits;
         AssertClose(Batches.ReadTensor(expected, $"{flavour}.genome.logits"), Rows(logits, ReadIntegers(expected, "genome.rows"), config.VocabularySize), 1e-5, name);
@@ -183,7 +183,7 @@ public sealed class ReferenceParityTests
     {
         var config = HuggingFaceConfig.Read(SharedFolder.File("reference", set, "config.json"));
         var batch = BatchOf(expected, ids, mask);
-        using var replica = new Replica(config, "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
+        using var replica = new Replica(config, TestDevice.Name, ComputePrecision.Fp32, PadTokens.Ignore);
         replica.WriteParameters(0, Parameters(SharedFolder.File("reference", set, name), config));
         return (replica.Infer(batch).Logits, batch, config.VocabularySize);
     }

@@ -15,8 +15,8 @@ public sealed class ReplicaProofTests
         var parameters = Batches.SeededParameters(Batches.SmallConfig);
         UInt128 Bits(bool prove)
         {
-            using var replica = new Replica(Batches.SmallConfig, "cpu", precision, padTokens);
-            if (prove) ReplicaProof.Prove(replica, "cpu", Batches.Pad(Records));
+            using var replica = new Replica(Batches.SmallConfig, TestDevice.Name, precision, padTokens);
+            if (prove) ReplicaProof.Prove(replica, TestDevice.Name, Batches.Pad(Records));
             replica.WriteParameters(0, parameters);
             return ReplicaProof.BitsOf(replica, Batches.Pad(Records));
         }
@@ -28,7 +28,7 @@ public sealed class ReplicaProofTests
     public void A_device_that_computes_otherwise_the_second_time_is_refused_by_name()
     {
         var config = Batches.SmallConfig;
-        using var replica = new Replica(config, "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
+        using var replica = new Replica(config, TestDevice.Name, ComputePrecision.Fp32, PadTokens.Ignore);
         var parameters = Batches.SeededParameters(config);
         int computed = 0;
         var refused = Assert.Throws<UnequalBitsException>(() => ReplicaProof.Compare("cuda:3", () =>
@@ -46,8 +46,8 @@ public sealed class ReplicaProofTests
     public void The_proof_reaches_every_parameter()
     {
         var config = Batches.SmallConfig;
-        using var replica = new Replica(config, "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
-        ReplicaProof.Prove(replica, "cpu", Batches.Pad(Records));
+        using var replica = new Replica(config, TestDevice.Name, ComputePrecision.Fp32, PadTokens.Ignore);
+        ReplicaProof.Prove(replica, TestDevice.Name, Batches.Pad(Records));
         var gradient = replica.RentGradient();
         replica.Accumulate(Batches.Pad(Records), 1, gradient);
         var values = new float[replica.ParameterCount];

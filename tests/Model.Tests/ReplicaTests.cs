@@ -100,7 +100,7 @@ public sealed class ReplicaTests
         var config = Batches.SmallConfig;
         var parameters = Batches.SeededParameters(config);
         using var whole = Seeded(config, parameters);
-        using var pieces = new Replica(config, "cpu", ComputePrecision.Fp32, PadTokens.Ignore);
+        using var pieces = new Replica(config, TestDevice.Name, ComputePrecision.Fp32, PadTokens.Ignore);
         for (int offset = 0; offset < parameters.Length; offset += 1000)
             pieces.WriteParameters(offset, parameters.AsSpan(offset, Math.Min(1000, parameters.Length - offset)));
         Assert.Equal(whole.Infer(Batches.Pad(Records)).Logits, pieces.Infer(Batches.Pad(Records)).Logits);
@@ -143,7 +143,7 @@ public sealed class ReplicaTests
         Assert.Equal(expected, ReplicaProof.BitsOf(replica, Batches.Pad(Records)));
 
         // A gradient of another model: what the backward pass has computed finds no place.
-        using var other = new Replica(config with { LayerCount = 1 }, "cpu", precision, PadTokens.Ignore);
+        using var other = new Replica(config with { LayerCount = 1 }, TestDevice.Name, precision, PadTokens.Ignore);
         Assert.ThrowsAny<Exception>(() => replica.Accumulate(Batches.Pad(Records), 1f, other.RentGradient()));
         Assert.Equal(expected, ReplicaProof.BitsOf(replica, Batches.Pad(Records)));
         Assert.Equal(0, replica.GradientsOut);
@@ -184,7 +184,7 @@ public sealed class ReplicaTests
 
     private static Replica Seeded(HuggingFaceConfig config, float[] parameters, ComputePrecision precision = ComputePrecision.Fp32)
     {
-        var replica = new Replica(config, "cpu", precision, PadTokens.Ignore);
+        var replica = new Replica(config, TestDevice.Name, precision, PadTokens.Ignore);
         replica.WriteParameters(0, parameters);
         return replica;
     }

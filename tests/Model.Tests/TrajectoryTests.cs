@@ -75,7 +75,7 @@ public sealed class TrajectoryTests
         {
             var padTokens = settings.GetProperty("padTokens").GetString() == "count" ? PadTokens.Count : PadTokens.Ignore;
             var parameters = Batches.ReadVector(config, weights);
-            return new Trainer(config, new Replica(config, "cpu", ComputePrecision.Fp32, padTokens), parameters, settings);
+            return new Trainer(config, new Replica(config, TestDevice.Name, ComputePrecision.Fp32, padTokens), parameters, settings);
         }
 
         /// <summary>One optimizer step; returns the gradient's norm and checks the micro-batches' losses.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using GenSlmOrleans.Processes;
 
 namespace GenSlmOrleans.Client.Local;
 
@@ -104,7 +105,7 @@ internal sealed class LocalSilo : IDisposable
     /// <summary>What a silo's environment adds or, with null, takes away: where it is comes from its arguments alone.</summary>
     private static Dictionary<string, string?> Environment(bool sharesCores, string? faultPoints)
     {
-        var environment = new Dictionary<string, string?>(StringComparer.Ordinal) { ["GENSLM_FAULT_POINTS"] = faultPoints };
+        var environment = new Dictionary<string, string?>(StringComparer.Ordinal) { ["GENSLM_FAULT_POINTS"] = faultPoints, [CompilerThread.TimeoutSetting] = CompilerThread.NoTimeout };
         foreach (var name in (string[])["REDIS", "CLUSTER", "PRIMARY", "ADDRESS"]) environment[$"GENSLM_{name}"] = null;
         // OpenMP's threads spin while they wait, which takes the core from a neighbour that has work for it.
         if (sharesCores) environment["OMP_WAIT_POLICY"] = "PASSIVE";

@@ -20,7 +20,8 @@ public static class ActivationMemory
     /// <param name="spec">The run.</param>
     /// <param name="columns">Tokens of a row, padding included.</param>
     public static long Bytes(HuggingFaceConfig config, RunSpec spec, int columns) => Math.Max(
-        Bytes(config, spec, spec.BatchSize, columns, withBackward: true), Bytes(config, spec, spec.EvaluationBatchSize, columns, withBackward: false));
+        Bytes(config, spec, spec.BatchSize, columns, withBackward: true),
+        spec.Validates || spec.TestData.Length > 0 ? Bytes(config, spec, spec.EvaluationBatchSize, columns, withBackward: false) : 0);
 
     private static long Bytes(HuggingFaceConfig config, RunSpec spec, int records, int columns, bool withBackward)
     {

@@ -106,7 +106,7 @@ public static class RunAdmission
         var spec = run.Spec;
         List<string> remedies = [];
         if (spec.Precision == Precision.Fp32 && Fits(run.With(spec with { Precision = Precision.Bf16 }), silos)) remedies.Add("precision bf16");
-        if (spec.BatchSize > 1 && Fits(run.With(spec with { BatchSize = 1, ValBatchSize = spec.EvaluationBatchSize }), silos)) remedies.Add("batchSize 1");
+        if (spec.BatchSize > 1 && Fits(run.With(spec with { BatchSize = 1 }), silos)) remedies.Add("batchSize 1");
         if (spec.EvaluationBatchSize > spec.BatchSize && Fits(run.With(spec with { ValBatchSize = 0 }), silos)) remedies.Add("valBatchSize 0");
         for (int length = run.Columns / 2; length >= ShortestSequence; length /= 2)
         {

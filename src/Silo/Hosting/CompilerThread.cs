@@ -13,7 +13,7 @@ internal static class CompilerThread
 {
     /// <summary>
     /// The runtime's setting by which the thread stays when it has nothing to do for so many milliseconds, in hexadecimal: it is
-    /// looked for once.
+    /// looked for once. Only the environment has it; without it the thread ends after some quiet seconds, and the next one does not give way.
     /// </summary>
     public const string TimeoutSetting = "DOTNET_TC_BackgroundWorkerTimeoutMs";
 
@@ -30,13 +30,17 @@ internal static class CompilerThread
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Looks for the thread until it is there, and makes it give way. Does nothing where the operating system is not Linux.</summary>
-    public static async Task GiveWayAsync(CancellationToken over = default)
+    // The runtime may have been told not to compile anything twice.
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    /// <summary>Looks for the thread for a while, until it is there, and makes it give way. Does nothing where the operating system is not Linux.</summary>
+    public static async Task GiveWayAsync()
     {
         if (!OperatingSystem.IsLinux()) return;
         using var timer = new PeriodicTimer(Interval);
-        while (await timer.WaitForNextTickAsync(over))
+        for (var waited = TimeSpan.Zero; waited < Patience; waited += Interval)
         {
+            await timer.WaitForNextTickAsync();
             if (Find() is not { } thread) continue;
             // Refused at worst, by a sandbox.
             _ = SetPriority(OfOneThread, thread, Niceness);
@@ -52,7 +56,7 @@ internal static class CompilerThread
             {
                 if (File.ReadAllText(Path.Combine(folder, "comm")).TrimEnd() == Name) return int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture);
             }
-            catch (IOException)
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
                 // It has ended meanwhile.
             }

@@ -16,6 +16,9 @@ internal sealed class StartingCores
     private const int BitsPerByte = 8;
     private const string Threads = "/proc/self/task";
 
+    // With these OpenMP binds its threads to what it finds when it is loaded, for ever.
+    private static readonly string[] s_bindings = ["OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"];
+
     private readonly byte[]? _own;
 
     private StartingCores(byte[]? own) => _own = own;
@@ -25,7 +28,7 @@ internal sealed class StartingCores
     public static StartingCores Take()
     {
         var own = new byte[MaskBytes];
-        if (!OperatingSystem.IsLinux() || GetAffinity(0, MaskBytes, own) != 0 || LastAlone(own) is not { } last) return new StartingCores(null);
+        if (!OperatingSystem.IsLinux() || !Directory.Exists(Threads) || Array.Exists(s_bindings, IsSet) || GetAffinity(0, MaskBytes, own) != 0 || LastAlone(own) is not { } last) return new StartingCores(null);
         SetAll(last);
         return new StartingCores(own);
     }
@@ -35,6 +38,8 @@ internal sealed class StartingCores
     {
         if (_own is { } own) SetAll(own);
     }
+
+    private static bool IsSet(string variable) => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable));
 
     /// <summary>The mask of the last core of <paramref name="mask"/>; null when it is the only one.</summary>
     private static byte[]? LastAlone(byte[] mask)

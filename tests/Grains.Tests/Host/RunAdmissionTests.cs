@@ -35,6 +35,23 @@ public sealed class RunAdmissionTests
     }
 
     [Fact]
+    public void A_large_batch_of_validation_counts_where_there_is_validation_and_is_said_to_be_what_to_change()
+    {
+        var spec = Small with { SeqLength = 1024, ValBatchSize = 64 };
+        var plain = Run(spec with { ValBatchSize = 0 }).On(silos: 1, cpuDevices: 1);
+        Assert.True(Run(spec).On(silos: 1, cpuDevices: 1).Activations > 2 * plain.Activations);
+        Assert.Equal(plain.Activations, Run(spec with { ValFraction = 0 }).On(silos: 1, cpuDevices: 1).Activations);
+        Assert.True(Run(spec with { ValFraction = 0, TestData = "y" }).On(silos: 1, cpuDevices: 1).Activations > 2 * plain.Activations);
+
+        SiloRoom[] silos = [Silo("silo-0", plain.TrainingBytes)];
+        Assert.Contains("valBatchSize 0", RunAdmission.Objection(Run(spec), silos));
+        Assert.True(RunAdmission.Decide(Run(spec with { ValBatchSize = 0 }), silos).IsAdmitted);
+        // A smaller batch makes that of validation smaller where nothing else is said.
+        var large = Small with { SeqLength = 1024, BatchSize = 64 };
+        Assert.Contains("batchSize 1", RunAdmission.Objection(Run(large), silos));
+    }
+
+    [Fact]
     public void More_silos_help_where_partitions_are_what_is_too_large()
     {
         var spec = new RunSpec { Data = "x", Model = "genslm_250M_patric", SeqLength = 8, BatchSize = 1 };
