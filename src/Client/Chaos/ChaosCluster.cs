@@ -17,6 +17,9 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan FillPatience = TimeSpan.FromMinutes(4);
+    // Who has been there for so long has come up, and has something to do.
+    private static readonly TimeSpan UsualStart = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
     private readonly string _folder;
@@ -30,7 +33,6 @@ internal sealed class ChaosCluster : IAsyncDisposable
     private readonly int _redisPort;
     private RedisServer? _redis;
     private int _starts;
-    private bool _isFilled;
 
     private ChaosCluster(string folder, SiloNetwork? network)
     {
@@ -56,6 +58,9 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
     /// <summary>The silos whose places are free again, and since when they were there.</summary>
     public IEnumerable<(string Name, DateTimeOffset Started)> Ended => _silos.Index().Where(place => place.Item is { Ended.IsCompleted: true }).Select(place => (place.Item!.Name, _startTimes[place.Index]));
+
+    // Where nobody is, or all have just been started, nobody's cores are to be spared.
+    private bool IsAtWork => _silos.Index().Any(place => place.Item is { Ended.IsCompleted: false } && TimeProvider.System.GetUtcNow() - _startTimes[place.Index] > UsualStart);
 
     /// <summary>Starts Garnet and silos, all of them ready.</summary>
     /// <param name="folder">Where its data and logs go.</param>
@@ -106,7 +111,6 @@ internal sealed class ChaosCluster : IAsyncDisposable
 
         await filled.CancelAsync();
         await Task.WhenAny(replacing);
-        _isFilled = true;
     }
 
     /// <summary>A client of the cluster, by those of its gateways that take connections now: messages to others would wait for them.</summary>
@@ -161,7 +165,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
         int index = number ?? Array.FindIndex(_silos, silo => silo is null || silo.Ended.IsCompleted);
         if (index < 0) throw new ClusterException($"All {Places} places for silos are taken.");
         var place = new SiloPlace($"silo-{index}", _ports[index], _redis!.Address, _name, Devices: "cpu", Network?.Address(index));
-        var silo = LocalSilo.Start(place, silosHere: null, Log(place.Name), FaultFolder, startsAside: _isFilled, Network?.Prefix(index) ?? []);
+        var silo = LocalSilo.Start(place, silosHere: null, Log(place.Name), FaultFolder, startsAside: IsAtWork, Network?.Prefix(index) ?? []);
         (_silos[index], _startTimes[index]) = (silo, TimeProvider.System.GetUtcNow());
         _all.Add(silo);
         _started.Add(KnownProcess.Of(silo.Process));

@@ -13,7 +13,7 @@ internal sealed record FaultPace(TimeSpan Detection, TimeSpan Step, TimeSpan Mic
     public const int Slowdown = 3;
 
     // Until a silo of the same name has come up.
-    private static readonly TimeSpan Replacement = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ComesUp = TimeSpan.FromSeconds(10);
 
     /// <summary>The pace of a run that goes <paramref name="undisturbed"/>.</summary>
     public static FaultPace Of(ChaosOutcome undisturbed, TimeSpan detection)
@@ -66,8 +66,8 @@ internal sealed record FaultPace(TimeSpan Detection, TimeSpan Step, TimeSpan Mic
         FaultKind.Disk => Full / 2,
         FaultKind.SlowDisk => SlowDisk,
         FaultKind.Hang => Hang,
-        FaultKind.Pause or FaultKind.Partition => Pause + Replacement,
-        _ => Replacement,
+        FaultKind.Pause or FaultKind.Partition => Pause + ComesUp,
+        _ => ComesUp,
     };
 
     private TimeSpan AtLeast(double seconds, int steps)
