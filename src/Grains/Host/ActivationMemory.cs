@@ -34,7 +34,9 @@ public static class ActivationMemory
         // Backward through one layer has gradients of its widest pieces besides.
         double backward = (8 * width) + (3 * inner);
         double ends = (3 * width) + words;
-        double elements = tokens * (withBackward ? (config.LayerCount * layer) + backward + ends : (config.LayerCount * width) + layer + ends);
+        // Without it, what turning queries and keys takes on the way is there until the layer is done; as measured (bench memory).
+        double turning = 5 * width;
+        double elements = tokens * (withBackward ? (config.LayerCount * layer) + backward + ends : (config.LayerCount * width) + layer + turning + ends);
         // Logits, their logarithms and the gradient of each, in fp32; one-hot rows as int64.
         double scores = tokens * words * ((withBackward ? 4 * 4 : 2 * 4) + 8);
         // The logarithms of attention's denominators, in fp32.
