@@ -1,8 +1,5 @@
 using System.Globalization;
-using GenSlmOrleans.Formats;
-using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Model;
-using GenSlmOrleans.Training;
 
 namespace GenSlmOrleans.Bench;
 
@@ -35,9 +32,8 @@ internal static class GpuBench
         string[] models = options.Text("model") is null ? s_models : [options.Model()];
         foreach (var model in models)
         {
-            var trial = new GpuTrial(model, device, options.Number("batch-size", 1), options.Number("rounds", 5));
+            using var trial = new GpuTrial(model, device, options.Number("batch-size", 1), options.Number("rounds", 5));
             foreach (int columns in options.Text("columns") is null ? s_columns : [options.Number("columns", s_columns[0])]) Measure(trial, columns, options, results);
-            trial.Dispose();
         }
     }
 
@@ -60,7 +56,7 @@ internal static class GpuBench
     private static double Peer(GpuTrial trial, int columns)
     {
         using var json = PythonPeer.Run(
-            "huggingface.py", "--config", trial.ConfigJson, "--device", trial.DeviceName.StartsWith("cuda", StringComparison.Ordinal) ? trial.DeviceName : "cpu",
+            "huggingface.py", "--config", trial.ConfigJson, "--device", trial.DeviceName,
             "--batch", Measurement.Text(trial.BatchSize), "--columns", Measurement.Text(columns), "--rounds", Measurement.Text(trial.Rounds), "--warm-up", Measurement.Text(WarmUp));
         return trial.BatchSize * columns / Measurement.Median(json.RootElement.GetProperty("seconds").EnumerateArray().Select(value => value.GetDouble()));
     }

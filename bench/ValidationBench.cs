@@ -9,7 +9,6 @@ internal static class ValidationBench
 
     public static async Task RunAsync(Options options, Results results)
     {
-        // The last step's validation may not have been written when that step has.
         int rounds = options.Number("rounds", 3), records = options.Number("records", 32), batch = options.Number("val-batch-size", 16), validations = options.Number("validations", 3);
         if (records % batch != 0) throw new UsageException($"--records is {records}; expected a multiple of --val-batch-size, which is {batch}, so that both validate on the same.");
         var model = options.Model();
@@ -27,6 +26,7 @@ internal static class ValidationBench
 
         async Task<double> SecondsAsync(int size)
         {
+            // One step more: the last one's validation may not have been written when that step has.
             var run = await MeasuredRun.TakeAsync(silos: 1, WarmUpValidations, WarmUpValidations + validations + 1, interrupts.Token,
             [
                 fasta, "--model", model, "--batch-size", "1", "--accumulation-steps", "1", "--epochs", "1000", "--val-data", fasta,

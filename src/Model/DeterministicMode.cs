@@ -19,7 +19,7 @@ public static unsafe class DeterministicMode
     // C++ names of at::Context's members, as GCC and Clang mangle them. What is filled is what nobody has written yet: our kernels write first.
     private static readonly Flag[] Flags =
     [
-        new("deterministic algorithms", "26setDeterministicAlgorithmsEbb", "23deterministicAlgorithmsEv", WhenOn: true, AtFirst: false) { Argument = false },
+        new("deterministic algorithms", "26setDeterministicAlgorithmsEbb", "23deterministicAlgorithmsEv", WhenOn: true, AtFirst: false) { WarnsOnly = false },
         new("deterministic cuDNN", "21setDeterministicCuDNNEb", "18deterministicCuDNNEv", WhenOn: true, AtFirst: false),
         new("cuDNN's benchmark", "17setBenchmarkCuDNNEb", "14benchmarkCuDNNEv", WhenOn: false, AtFirst: false),
         new("cuDNN's attention", "14setSDPUseCuDNNEb", "19userEnabledCuDNNSDPEv", WhenOn: false, AtFirst: true),
@@ -84,12 +84,12 @@ public static unsafe class DeterministicMode
     private sealed record Flag(string Name, string Setter, string Getter, bool WhenOn, bool AtFirst)
     {
         /// <summary>A second argument, where the setter takes one: whether only to warn.</summary>
-        public bool? Argument { get; init; }
+        public bool? WarnsOnly { get; init; }
 
         public void Write(bool value)
         {
             nint setter = Symbol($"_ZN2at7Context{Setter}");
-            if (Argument is { } second) ((delegate* unmanaged<nint, byte, byte, void>)setter)(Context(), AsByte(value), AsByte(second));
+            if (WarnsOnly is { } warnsOnly) ((delegate* unmanaged<nint, byte, byte, void>)setter)(Context(), AsByte(value), AsByte(warnsOnly));
             else ((delegate* unmanaged<nint, byte, void>)setter)(Context(), AsByte(value));
         }
 

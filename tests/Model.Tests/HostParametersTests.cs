@@ -4,7 +4,7 @@ namespace GenSlmOrleans.Model.Tests;
 
 public sealed class HostParametersTests
 {
-    // Shorter than a vector of the processor, as long as one, longer, and so that most begin between two.
+    // From a single one to more than a core's own cache.
     private static readonly int[] Pieces = [1, 7, 8, 9, 31, 4096, 100_003];
 
     [Fact]
