@@ -11,6 +11,8 @@ internal static class StartupHook
 {
     public static void Initialize()
     {
+        // Before the pool is there: as Directory.Build.targets has it for our own programs.
+        AppContext.SetData("System.Threading.ThreadPool.UnfairSemaphoreSpinLimit", 0);
         // Ctrl-C lets a run finish its step, and for that it needs its Redis.
         ParentPipe.LeaveTerminal();
         ParentPipe.Watch();

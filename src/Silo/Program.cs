@@ -14,6 +14,7 @@ catch (ArgumentException exception)
     return 2;
 }
 
+PoolThreads.Provide();
 var cores = settings.StartsAside ? StartingCores.Take() : null;
 _ = CompilerThread.GiveWayAsync();
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });

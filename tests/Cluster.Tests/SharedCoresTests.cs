@@ -37,6 +37,24 @@ public sealed class SharedCoresTests
         bool HasAllCores(int process) => Threads(process).Select(CoresOf).All(cores => cores is "none" || cores == own || cores == online);
     }
 
+    [Fact]
+    public async Task All_processes_of_a_cluster_are_in_the_session_of_its_console_where_niceness_counts_and_none_in_its_group()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs /proc");
+        await using var cluster = new UpCluster();
+        await cluster.SucceedAsync("up", "--silos", "2", "--devices", "cpu");
+        var (group, session) = (GroupOf("self"), SessionOf("self"));
+        foreach (int process in (int[])[cluster.ProcessOf("silo-0"), cluster.ProcessOf("silo-1"), cluster.Garnet])
+        {
+            await UntilAsync($"process {process} is in a group of its own", () => GroupOf($"{process}") == $"{process}" && GroupOf($"{process}") != group);
+            Assert.Equal(session, SessionOf($"{process}"));
+            // A terminal that is closed says so.
+            GenSlmConsole.Signal(process, "HUP");
+        }
+
+        Assert.Equal("silo-0 active, silo-1 active", await cluster.SilosAsync());
+    }
+
     private static async Task UntilAsync(string what, Func<bool> holds)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
@@ -53,8 +71,14 @@ public sealed class SharedCoresTests
     // As in "0-3,8" (proc(5), status).
     private static string CoresOf(string thread) => Read(thread, "status").Split('\n').Where(line => line.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal)).Select(line => line.Split(':')[1].Trim()).SingleOrDefault("none");
 
-    // The 19th field; the second, in brackets, may hold spaces (proc(5), stat).
-    private static int NicenessOf(string thread) => Read(thread, "stat").Split(") ") is [_, var rest] ? int.Parse(rest.Split(' ')[16]) : int.MinValue;
+    private static int NicenessOf(string thread) => Stat(thread, 19) is { } niceness ? int.Parse(niceness) : int.MinValue;
+
+    private static string? GroupOf(string process) => Stat(process, 5);
+
+    private static string? SessionOf(string process) => Stat(process, 6);
+
+    // Fields are counted from one; the second, in brackets, may hold spaces (proc(5), stat).
+    private static string? Stat(string process, int field) => Read(process, "stat").Split(") ") is [_, var rest] ? rest.Split(' ')[field - 3] : null;
 
     private static string[] Threads(int process) => [.. Directory.EnumerateDirectories($"/proc/{process}/task").Select(folder => $"{process}/task/{Path.GetFileName(folder)}")];
 

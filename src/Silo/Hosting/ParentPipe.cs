@@ -13,13 +13,24 @@ internal static class ParentPipe
     /// <summary>The line after which a process outlives the one that started it, and its console.</summary>
     public const string Stay = "stay";
 
+    private const int OfThisProcess = 0;
+
+    // Kept: what is let go of ends with the collector's next round.
+    private static PosixSignalRegistration? s_hangup;
+
     /// <summary>Ends this process as soon as its standard input ends, unless it has been told to stay.</summary>
     public static void Watch() => new Thread(EndWithParent) { IsBackground = true, Name = "parent pipe" }.Start();
 
-    /// <summary>Neither Ctrl-C at the console nor its closing concerns this process any more.</summary>
+    /// <summary>
+    /// Neither Ctrl-C at the console nor its closing concerns this process any more. It stays in the console's session:
+    /// where the kernel shares the cores out between sessions (autogroup, sched(7)), niceness counts within one only, and the
+    /// devices of a silo in a session of its own would not give way to the silos beside it.
+    /// </summary>
     public static void LeaveTerminal()
     {
-        if (!OperatingSystem.IsWindows()) _ = NewSession();
+        if (OperatingSystem.IsWindows()) return;
+        s_hangup ??= PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => context.Cancel = true);
+        _ = SetProcessGroup(OfThisProcess, OfThisProcess);
     }
 
     private static void EndWithParent()
@@ -35,7 +46,7 @@ internal static class ParentPipe
         Process.GetCurrentProcess().Kill();
     }
 
-    [DllImport("libc", EntryPoint = "setsid")]
+    [DllImport("libc", EntryPoint = "setpgid")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int NewSession();
+    private static extern int SetProcessGroup(int process, int group);
 }
