@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using TorchSharp;
 
 namespace GenSlmOrleans.Model;
@@ -13,7 +12,7 @@ public sealed class DeviceThread : IDisposable
 {
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
 
-    private readonly BlockingCollection<Action> _queue = [];
+    private readonly WorkQueue<Action> _queue = new();
     private readonly Thread _thread;
     private readonly TimeProvider _time;
     private long _busySince;
@@ -46,13 +45,13 @@ public sealed class DeviceThread : IDisposable
     public void Progress() => Interlocked.Exchange(ref _latestProgress, _time.GetTimestamp());
 
     /// <summary>Whether the thread still takes work.</summary>
-    public bool IsAlive => _thread.IsAlive && !_queue.IsAddingCompleted;
+    public bool IsAlive => _thread.IsAlive && !_queue.IsClosed;
 
     /// <summary>Runs <paramref name="work"/> on the device's thread, with <paramref name="threadCount"/> intra-op threads.</summary>
     public Task<T> RunAsync<T>(int threadCount, Func<T> work, CancellationToken cancellation = default)
     {
         var completion = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _queue.Add(() => Complete(completion, threadCount, work, cancellation), CancellationToken.None);
+        _queue.Add(() => Complete(completion, threadCount, work, cancellation));
         return completion.Task;
     }
 
@@ -89,7 +88,7 @@ public sealed class DeviceThread : IDisposable
     {
         // Before libtorch starts its own threads from here: they inherit it.
         Niceness.LowerOwnThread();
-        foreach (var work in _queue.GetConsumingEnumerable())
+        foreach (var work in _queue.TakeAll())
         {
             Progress();
             Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
@@ -109,8 +108,8 @@ public sealed class DeviceThread : IDisposable
     /// <summary>Takes no more work; what is queued still runs, unless the device hangs.</summary>
     public void Dispose()
     {
-        _queue.CompleteAdding();
+        _queue.Close();
         // A thread that hangs in a kernel ends with the process: no shutdown waits for it.
-        if (Thread.CurrentThread == _thread || _thread.Join(EndPatience)) _queue.Dispose();
+        if (Thread.CurrentThread != _thread) _thread.Join(EndPatience);
     }
 }

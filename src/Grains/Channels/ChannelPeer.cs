@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
@@ -24,7 +23,7 @@ internal sealed class ChannelPeer : IDisposable
     private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
 
-    private readonly BlockingCollection<Action<ChannelSocket?>> _calls = [];
+    private readonly WorkQueue<Action<ChannelSocket?>> _calls = new();
     private readonly ChannelOffer _offer;
     private readonly TotalsCodec _totals;
     private readonly string _own;
@@ -152,7 +151,7 @@ internal sealed class ChannelPeer : IDisposable
         {
             if (Connect() is { } socket)
             {
-                while (IsAlive(socket) && _calls.TryTake(out var call, Timeout.Infinite)) call(socket);
+                while (IsAlive(socket) && _calls.TryTake(out var call, waits: true)) call(socket);
                 Drop(socket);
             }
 
@@ -211,7 +210,7 @@ internal sealed class ChannelPeer : IDisposable
             open = [.. _open];
         }
 
-        _calls.CompleteAdding();
+        _calls.Close();
         foreach (var socket in open) Drop(socket);
         // Its threads may be waiting for a connection.
         while (_calls.TryTake(out var call)) call(null);

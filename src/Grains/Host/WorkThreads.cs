@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using GenSlmOrleans.Model;
 
 namespace GenSlmOrleans.Grains.Host;
@@ -10,7 +9,7 @@ namespace GenSlmOrleans.Grains.Host;
 /// </summary>
 public abstract class WorkThreads : IDisposable
 {
-    private readonly BlockingCollection<Action> _queue = [];
+    private readonly WorkQueue<Action> _queue = new();
     private readonly Thread[] _threads;
 
     /// <param name="name">For the threads' names.</param>
@@ -41,7 +40,45 @@ public abstract class WorkThreads : IDisposable
 
     /// <summary>Runs <paramref name="work"/> for 0, 1, … <paramref name="count"/> - 1, as many at a time as there are threads; ends when all have.</summary>
     /// <exception cref="Exception">What the first of those that failed threw; the others are done all the same.</exception>
-    public Task ForEachAsync(int count, Action<int> work) => Task.WhenAll(Enumerable.Range(0, count).Select(index => RunAsync(() => work(index))));
+    public Task ForEachAsync(int count, Action<int> work)
+    {
+        if (count <= 0) return Task.CompletedTask;
+        var pieces = new Pieces(count, work);
+        for (int i = 0; i < Math.Min(count, Count); i++) _queue.Add(pieces.Work);
+        return pieces.Done;
+    }
+
+    // The threads share them out and the last one says so: a task for each would wake the pool as often as there are blocks.
+    private sealed class Pieces(int count, Action<int> work)
+    {
+        private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private Exception? _failure;
+        private int _taken;
+        private int _done;
+
+        public Task Done => _completion.Task;
+
+#pragma warning disable CA1031 // As above.
+        public void Work()
+        {
+            while (Interlocked.Increment(ref _taken) - 1 is var index && index < count)
+            {
+                try
+                {
+                    work(index);
+                }
+                catch (Exception exception)
+                {
+                    Interlocked.CompareExchange(ref _failure, exception, null);
+                }
+
+                if (Interlocked.Increment(ref _done) < count) continue;
+                if (_failure is { } failure) _completion.SetException(failure);
+                else _completion.SetResult();
+            }
+        }
+#pragma warning restore CA1031
+    }
 
 #pragma warning disable CA1031 // Whatever the work throws belongs to whoever awaits it; the thread goes on.
     private static void Complete<T>(TaskCompletionSource<T> completion, Func<T> work)
@@ -60,17 +97,16 @@ public abstract class WorkThreads : IDisposable
     private void Work()
     {
         Niceness.LowerOwnThread();
-        foreach (var work in _queue.GetConsumingEnumerable()) work();
+        foreach (var work in _queue.TakeAll()) work();
     }
 
     /// <summary>Takes no more work; what is queued is still done.</summary>
     public void Dispose()
     {
-        if (_queue.IsAddingCompleted) return;
-        _queue.CompleteAdding();
+        if (_queue.IsClosed) return;
+        _queue.Close();
         foreach (var thread in _threads)
             if (thread != Thread.CurrentThread) thread.Join();
-        _queue.Dispose();
         GC.SuppressFinalize(this);
     }
 }

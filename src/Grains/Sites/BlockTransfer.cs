@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Channels;
 using GenSlmOrleans.Grains.Diagnostics;
@@ -21,6 +22,8 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
 
     // A sum that finds no room waits for its neighbours, which may be computed for long. Then it is given up, and computed again.
     private static readonly TimeSpan RoomPatience = TimeSpan.FromMinutes(15);
+
+    private readonly ConcurrentDictionary<(int Partition, string Silo), PartitionHolder> _holders = new();
 
     /// <summary>One block of one vector, from the holder nearest by. From another silo it comes rounded to <paramref name="precision"/>.</summary>
     /// <exception cref="PartitionUnreachableException">No holder has it, or none that has it answers.</exception>
@@ -173,5 +176,7 @@ internal sealed class BlockTransfer(IGrainFactory grains, ChannelPeers channel, 
         .OrderBy(holder => !peers.IsMember(holder.silo)).ThenBy(holder => holder.silo != siloName).ThenBy(holder => holder.order)
         .Select(holder => holder.silo);
 
-    private PartitionHolder Holder(PartitionPlace place, string silo) => new(grains.GetGrain<IParameterServerGrain>(place.Key(runId, silo)), channel, silo, place.Index);
+    // Orleans looks up by reflection what a grain's type is called: once, not for each block.
+    private PartitionHolder Holder(PartitionPlace place, string silo) => _holders.GetOrAdd((place.Index, silo), _ =>
+        new PartitionHolder(grains.GetGrain<IParameterServerGrain>(place.Key(runId, silo)), channel, silo, place.Index));
 }
