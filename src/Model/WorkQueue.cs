@@ -22,12 +22,12 @@ public sealed class WorkQueue<T>
         }
     }
 
-    /// <exception cref="InvalidOperationException">It is closed.</exception>
+    /// <exception cref="ObjectDisposedException">It is closed: whoever asks is told that its silo is leaving.</exception>
     public void Add(T work)
     {
         lock (_gate)
         {
-            if (_isClosed) throw new InvalidOperationException("No more work is taken: the threads that do it are ending.");
+            if (_isClosed) throw new ObjectDisposedException(nameof(WorkQueue<>), "No more work is taken: the threads that do it are ending.");
             _waiting.Enqueue(work);
             Monitor.Pulse(_gate);
         }
@@ -64,5 +64,4 @@ public sealed class WorkQueue<T>
             Monitor.PulseAll(_gate);
         }
     }
-
 }

@@ -19,7 +19,11 @@ internal static class ParentPipe
     private static PosixSignalRegistration? s_hangup;
 
     /// <summary>Ends this process as soon as its standard input ends, unless it has been told to stay.</summary>
-    public static void Watch() => new Thread(EndWithParent) { IsBackground = true, Name = "parent pipe" }.Start();
+    public static void Watch()
+    {
+        IgnoreHangup();
+        new Thread(EndWithParent) { IsBackground = true, Name = "parent pipe" }.Start();
+    }
 
     /// <summary>
     /// Neither Ctrl-C at the console nor its closing concerns this process any more. It stays in the console's session:
@@ -29,8 +33,14 @@ internal static class ParentPipe
     public static void LeaveTerminal()
     {
         if (OperatingSystem.IsWindows()) return;
-        s_hangup ??= PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => context.Cancel = true);
+        IgnoreHangup();
         _ = SetProcessGroup(OfThisProcess, OfThisProcess);
+    }
+
+    // From the start: a terminal may close after the line that lets the process stay and before that is read. If it is not to stay, the pipe's end says so.
+    private static void IgnoreHangup()
+    {
+        if (!OperatingSystem.IsWindows()) s_hangup ??= PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => context.Cancel = true);
     }
 
     private static void EndWithParent()
