@@ -53,6 +53,17 @@ public sealed class WaitingRoomTests
     }
 
     [Fact]
+    public void What_bounds_the_memory_is_read_once_for_all_that_ask_at_a_time_and_anew_when_memory_is_taken()
+    {
+        int read = 0;
+        var memory = new SiloMemory(() => [new MemoryBound(new MemoryPool("m", "a test", 1L << 40), 1L << (30 + ++read))]);
+        for (int asked = 0; asked < 100; asked++) Assert.Equal("m", Assert.Single(memory.Pools).Name);
+        Assert.Equal(1, read);
+        using var room = memory.Take("run", "Partition 0", 1L << 31);
+        Assert.Equal(2, read);
+    }
+
+    [Fact]
     public async Task A_run_whose_holders_have_no_room_ends_in_the_same_bits()
     {
         int putOff = 0;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using GenSlmOrleans.Abstractions;
 
 namespace GenSlmOrleans.Grains.Host;
@@ -10,8 +11,12 @@ namespace GenSlmOrleans.Grains.Host;
 /// <param name="read">What bounds the memory, as it is now.</param>
 public sealed class SiloMemory(Func<ImmutableArray<MemoryBound>> read)
 {
+    private static readonly TimeSpan PoolsLast = TimeSpan.FromSeconds(5);
+
     private readonly Lock _lock = new();
     private readonly Dictionary<(string RunId, string What), Reservation> _taken = [];
+    private ImmutableArray<MemoryPool> _pools;
+    private long _poolsRead;
 
     /// <param name="settingBytes">The silo's own setting; null: none.</param>
     public SiloMemory(long? settingBytes)
@@ -19,8 +24,21 @@ public sealed class SiloMemory(Func<ImmutableArray<MemoryBound>> read)
     {
     }
 
-    /// <summary>What bounds the silo's memory.</summary>
-    public ImmutableArray<MemoryPool> Pools => [.. read().Select(bound => bound.Pool)];
+    /// <summary>
+    /// What bounds the silo's memory. Every step of every run asks, a dozen files are read for it, and limits hardly ever change: they
+    /// are a few seconds old at most. What is free is looked at when memory is taken.
+    /// </summary>
+    public ImmutableArray<MemoryPool> Pools
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (_pools.IsDefault || Stopwatch.GetElapsedTime(_poolsRead) >= PoolsLast) (_pools, _poolsRead) = ([.. read().Select(bound => bound.Pool)], Stopwatch.GetTimestamp());
+                return _pools;
+            }
+        }
+    }
 
     /// <summary>What each run has taken.</summary>
     public ImmutableArray<MemoryReservation> Reserved
