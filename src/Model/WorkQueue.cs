@@ -22,6 +22,7 @@ public sealed class WorkQueue<T>
         }
     }
 
+    /// <summary>Puts a piece behind those that wait.</summary>
     /// <exception cref="ObjectDisposedException">It is closed: whoever asks is told that its silo is leaving.</exception>
     public void Add(T work)
     {
@@ -39,7 +40,8 @@ public sealed class WorkQueue<T>
         while (TryTake(out var work, waits: true)) yield return work;
     }
 
-    /// <param name="work">The first piece.</param>
+    /// <summary>Takes the first piece; false when there is none.</summary>
+    /// <param name="work">The piece.</param>
     /// <param name="waits">Whether to wait for one, for as long as it is open.</param>
     public bool TryTake([MaybeNullWhen(false)] out T work, bool waits = false)
     {
