@@ -56,7 +56,7 @@ public sealed class WaitingRoomTests
     public void What_bounds_the_memory_is_read_once_for_all_that_ask_at_a_time_and_anew_when_memory_is_taken()
     {
         int read = 0;
-        var memory = new SiloMemory(() => [new MemoryBound(new MemoryPool("m", "a test", 1L << 40), 1L << (30 + ++read))]);
+        var memory = new SiloMemory(() => [new MemoryBound(new MemoryPool("m", "a test", 1L << 40), 1L << (30 + ++read))], poolsLast: TimeSpan.FromHours(1));
         for (int asked = 0; asked < 100; asked++) Assert.Equal("m", Assert.Single(memory.Pools).Name);
         Assert.Equal(1, read);
         using var room = memory.Take("run", "Partition 0", 1L << 31);

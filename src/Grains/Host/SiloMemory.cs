@@ -9,32 +9,32 @@ namespace GenSlmOrleans.Grains.Host;
 /// (<see cref="RunAdmission"/>); this is the second look, right before memory is taken: others may have come in between.
 /// </summary>
 /// <param name="read">What bounds the memory, as it is now.</param>
-public sealed class SiloMemory(Func<ImmutableArray<MemoryBound>> read)
+/// <param name="poolsLast">How old what <see cref="Pools"/> says may be.</param>
+public sealed class SiloMemory(Func<ImmutableArray<MemoryBound>> read, TimeSpan poolsLast = default)
 {
-    private static readonly TimeSpan PoolsLast = TimeSpan.FromSeconds(5);
-
     private readonly Lock _lock = new();
     private readonly Dictionary<(string RunId, string What), Reservation> _taken = [];
     private ImmutableArray<MemoryPool> _pools;
     private long _poolsRead;
 
+    /// <summary>
+    /// The silo's own memory. Every step of every run asks for its bounds, a dozen files are read for them, and they hardly ever change:
+    /// a few seconds old they still hold.
+    /// </summary>
     /// <param name="settingBytes">The silo's own setting; null: none.</param>
     public SiloMemory(long? settingBytes)
-        : this(() => MemoryBounds.Read(settingBytes))
+        : this(() => MemoryBounds.Read(settingBytes), TimeSpan.FromSeconds(5))
     {
     }
 
-    /// <summary>
-    /// What bounds the silo's memory. Every step of every run asks, a dozen files are read for it, and limits hardly ever change: they
-    /// are a few seconds old at most. What is free is looked at when memory is taken.
-    /// </summary>
+    /// <summary>What bounds the silo's memory, for who plans a run. What is free is looked at anew when memory is taken.</summary>
     public ImmutableArray<MemoryPool> Pools
     {
         get
         {
             lock (_lock)
             {
-                if (_pools.IsDefault || Stopwatch.GetElapsedTime(_poolsRead) >= PoolsLast) (_pools, _poolsRead) = ([.. read().Select(bound => bound.Pool)], Stopwatch.GetTimestamp());
+                if (_pools.IsDefault || Stopwatch.GetElapsedTime(_poolsRead) >= poolsLast) (_pools, _poolsRead) = ([.. read().Select(bound => bound.Pool)], Stopwatch.GetTimestamp());
                 return _pools;
             }
         }
