@@ -93,5 +93,5 @@ internal sealed class PatientCall(ClusterPresence presence, Action<string> tell,
 
     // A connection that breaks cancels the calls on it.
     private static bool MayPass(Exception exception) =>
-        exception is OrleansException or SerializerException or ClusterException or TimeoutException or IOException or OperationCanceledException or SupersededException;
+        exception is OrleansException or NotAMemberException or SerializerException or ClusterException or TimeoutException or IOException or OperationCanceledException or SupersededException;
 }

@@ -63,7 +63,7 @@ internal static class SiloList
             var offer = await grains.GetGrain<ISiloGrain>($"@{member.SiloName}").DescribeAsync().WaitAsync(AnswerTimeout);
             return new SiloView(member.SiloName, offer.Draining ? SiloState.Draining : SiloState.Active, address, offer.Devices);
         }
-        catch (Exception exception) when (exception is OrleansException or TimeoutException)
+        catch (Exception exception) when (exception is OrleansException or NotAMemberException or TimeoutException)
         {
             return new SiloView(member.SiloName, SiloState.Silent, address, []);
         }

@@ -28,7 +28,7 @@ internal static class CallFailure
         AggregateException aggregate => aggregate.InnerExceptions.Select(Of).DefaultIfEmpty(FailureKind.Error).Min(),
         StaleMessageException => FailureKind.Refused,
         // Not a member, a broken connection, a message that was rejected or found no place: all of them pass, or membership ends them.
-        SiloUnavailableException or OrleansMessageRejectionException or TimeoutException => FailureKind.Slow,
+        NotAMemberException or SiloUnavailableException or OrleansMessageRejectionException or TimeoutException => FailureKind.Slow,
         OperationCanceledException or ObjectDisposedException => FailureKind.Leaving,
         OrleansException orleans => orleans.InnerException is { } inner ? Of(inner) : FailureKind.Error,
         _ => FailureKind.Error,

@@ -175,7 +175,7 @@ internal sealed class TestCluster : IAsyncDisposable
             {
                 return await ask().WaitAsync(TimeSpan.FromSeconds(5));
             }
-            catch (Exception exception) when (exception is OrleansException or TimeoutException && !deadline.IsCancellationRequested)
+            catch (Exception exception) when (exception is OrleansException or NotAMemberException or TimeoutException && !deadline.IsCancellationRequested)
             {
                 await Task.Yield();
             }

@@ -55,7 +55,7 @@ internal sealed class RunFollower(Func<CancellationToken, Task<ClusterConnection
                 _connection ??= await connect(cancellation);
                 return await ask(_connection.Grains.GetGrain<ITrainingRunGrain>(runId)).WaitAsync(AnswerTimeout, cancellation);
             }
-            catch (Exception exception) when (exception is OrleansException or TimeoutException or ClusterException or IOException or InvalidOperationException)
+            catch (Exception exception) when (exception is OrleansException or NotAMemberException or TimeoutException or ClusterException or IOException or InvalidOperationException)
             {
                 if (TimeProvider.System.GetElapsedTime(failing) > ConnectionPatience)
                 {

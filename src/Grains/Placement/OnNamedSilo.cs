@@ -1,3 +1,4 @@
+using GenSlmOrleans.Abstractions;
 using Orleans.Placement;
 using Orleans.Runtime;
 using Orleans.Runtime.Placement;
@@ -26,10 +27,11 @@ public sealed class NamedSiloDirector(IClusterMembershipService membership) : IP
         var compatible = context.GetCompatibleSilos(target);
         foreach (var member in membership.CurrentSnapshot.Members.Values)
         {
-            if (member.Status == SiloStatus.Active && member.Name == name && compatible.Contains(member.SiloAddress))
-                return Task.FromResult(member.SiloAddress);
+            if (member.Status != SiloStatus.Active || member.Name != name) continue;
+            // What it offers has not been heard of yet: that passes, and placement tries again.
+            return compatible.Contains(member.SiloAddress) ? Task.FromResult(member.SiloAddress) : throw new SiloUnavailableException($"Silo {name} has not said yet what it offers.");
         }
 
-        throw new SiloUnavailableException($"Silo {name} is not a live member of the cluster.");
+        throw new NotAMemberException($"Silo {name} is not a live member of the cluster.");
     }
 }

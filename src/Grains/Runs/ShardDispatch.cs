@@ -233,7 +233,7 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
         TimeoutException => "no answer",
         StaleMessageException => reason.Message,
         OperationCanceledException or ObjectDisposedException => "it is leaving",
-        OrleansException => "it is gone",
+        NotAMemberException or OrleansException => "it is gone",
         _ => "it failed",
     };
 
