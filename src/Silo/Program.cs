@@ -16,6 +16,7 @@ catch (ArgumentException exception)
 
 PoolThreads.Provide();
 var cores = settings.StartsAside ? StartingCores.Take() : null;
+bool isNice = settings.StartsAside && StartingNiceness.Take();
 _ = CompilerThread.GiveWayAsync();
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.AddLogs();
@@ -56,6 +57,7 @@ if (devices.Unclaimed is { } objection) log.DevicesUnclaimed(objection);
 app.MapTelemetry();
 app.MapHealth();
 if (cores is not null) app.Lifetime.ApplicationStarted.Register(cores.Leave);
+if (isNice) StartingNiceness.LeaveWith(app.Lifetime.ApplicationStarted);
 var (started, drain) = (app.Lifetime.ApplicationStarted, app.Services.GetRequiredService<SiloDrain>());
 try
 {

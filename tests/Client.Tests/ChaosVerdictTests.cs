@@ -40,6 +40,16 @@ public sealed class ChaosVerdictTests
     }
 
     [Fact]
+    public async Task What_happened_and_what_struck_is_written_by_time_a_line_each()
+    {
+        using var folder = new TemporaryFolder();
+        var strike = new Strike(Fault.Kill(silo: 1), ["silo-1"], Noon, 4, HitDriver: false, Aimed: true);
+        RunEvent[] events = [new(1, RunEventKind.Step, 3, "", new MetricLine { Step = 3, Seconds = 1.25 }, Noon.AddSeconds(-1)), new(2, RunEventKind.SiloLost, 3, "silo-1 is lost", null, Noon.AddSeconds(0.5))];
+        await EventList.WriteAsync(folder.File("events.txt"), events, [strike]);
+        Assert.Equal(["11:59:59.000 Step 3: 1.250 s", $"12:00:00.000 *** {strike}", "12:00:00.500 SiloLost 3: silo-1 is lost"], await File.ReadAllLinesAsync(folder.File("events.txt"), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public void A_run_has_gone_on_without_a_silo_when_it_took_a_step_after_it_knew()
     {
         RunEvent At(double seconds, RunEventKind kind, string text = "") => new(1, kind, 3, text, null, Noon.AddSeconds(seconds));

@@ -53,4 +53,7 @@ public enum FaultPhase
 
     /// <summary>A block of a checkpoint, or of a file of weights, is in the partitions again, others are not.</summary>
     Restore,
+
+    /// <summary>A copy that is being filled has fetched a block and does not count it yet.</summary>
+    Fill,
 }

@@ -83,6 +83,7 @@ internal sealed class ChaosRun(ChaosSettings settings, RunSpec spec, int number,
             if (orphans.Count > 0) _objections.Add($"processes outlived it: {string.Join(", ", orphans.Select(process => process.Id))}");
         }
 
+        await EventList.WriteAsync(Path.Combine(folder, "events.txt"), run.Follower.Events, _strikes);
         _objections.AddRange(run.Judge(undisturbed?.Expectation, _strikes));
         var strikes = Recovery.OfAll(_strikes, run.Follower.Events);
         var goodput = Goodput.Of(silos, lived, devices.Sum, devices.AbsentSeconds, undisturbed, strikes.Select(struck => struck.Recovery));

@@ -29,7 +29,7 @@ internal static class FaultSchedule
     private static readonly ImmutableArray<FaultRole> Roles = [FaultRole.Driver, FaultRole.Holder, FaultRole.Standby, FaultRole.Worker, FaultRole.Silo];
 
     // Only a run that begins from weights, is resumed or goes back comes by a restoration: that is for faults that are named.
-    private static readonly ImmutableArray<FaultPhase> Phases = [.. Enum.GetValues<FaultPhase>().Where(phase => phase != FaultPhase.Restore)];
+    private static readonly ImmutableArray<FaultPhase> Phases = [.. Enum.GetValues<FaultPhase>().Where(phase => phase is not (FaultPhase.Restore or FaultPhase.Fill))];
 
     /// <summary>The faults of run <paramref name="run"/>.</summary>
     /// <param name="seed">Of all runs.</param>

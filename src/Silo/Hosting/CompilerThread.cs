@@ -6,7 +6,7 @@ namespace GenSlmOrleans.Processes;
 /// <summary>
 /// The runtime's thread that compiles again, better, what has been called often. It has most to do when a process has just
 /// come up or does for the first time what a death asks of it, and would then take the cores from the devices, whose threads give
-/// way to everybody else's (<c>Niceness</c>): it gives way like them. What is compiled a little later is slower until then
+/// way to everybody else's (<c>Niceness</c>): it gives way to them. What is compiled a little later is slower until then
 /// and no less right.
 /// </summary>
 internal static class CompilerThread
@@ -24,8 +24,8 @@ internal static class CompilerThread
     private const string Name = ".NET Tiered Com";
     private const string Threads = "/proc/self/task";
 
-    // Where devices' threads are.
-    private const int Niceness = 10;
+    // Beyond that of the devices' threads, 10: a third of their weight (sched(7)).
+    private const int Niceness = 15;
     private const int OfOneThread = 0;
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);

@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace GenSlmOrleans.Silo.Hosting;
+
+/// <summary>
+/// The priority of a silo that comes up beside others at work on its machine: below that of what computes there, until it has joined.
+/// What it replaces is being computed again, and to start takes more of the processor than that. Only where the process may take a
+/// lower niceness back (sched(7): CAP_SYS_NICE, or a limit on nice that allows it); elsewhere it has <see cref="StartingCores"/> alone.
+/// Does nothing where the operating system is not Linux.
+/// </summary>
+internal static class StartingNiceness
+{
+    // Between the devices' 10 and the runtime's compiler, which keeps its own. Not the lowest: on a machine that is busy for long, a silo is to
+    // join all the same.
+    private const int Starting = 14;
+    private const int OfOneThread = 0;
+
+    // Others on the machine may have all of it for long, and a silo has half a minute to join.
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(15);
+
+    private const string Threads = "/proc/self/task";
+
+    /// <summary>Makes every thread of this process, and those that they will start, give way to what computes.</summary>
+    /// <returns>Whether it has; <see cref="LeaveWith"/> takes it back.</returns>
+    public static bool Take()
+    {
+        if (!OperatingSystem.IsLinux() || !Directory.Exists(Threads) || !MayReturn()) return false;
+        ChangeAll(from: 0, to: Starting);
+        return true;
+    }
+
+    /// <summary>Every thread that has not been given another niceness meanwhile gets the usual one again when the silo has started, or could long have.</summary>
+    public static void LeaveWith(CancellationToken started)
+    {
+        started.Register(Leave);
+        _ = Task.Delay(Longest, started).ContinueWith(_ => Leave(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+    }
+
+    private static void Leave() => ChangeAll(from: Starting, to: 0);
+
+    // Tried where it does no harm: on a thread that ends.
+    private static bool MayReturn()
+    {
+        bool may = false;
+        var trial = new Thread(() => may = GetPriority(OfOneThread, 0) == 0 && SetPriority(OfOneThread, 0, 1) == 0 && SetPriority(OfOneThread, 0, 0) == 0) { Name = "niceness trial" };
+        trial.Start();
+        trial.Join();
+        return may;
+    }
+
+    private static void ChangeAll(int from, int to)
+    {
+        // A thread starts with the niceness of the one that starts it: looked for until there is none that was not seen.
+        var seen = new HashSet<int>();
+        while (true)
+        {
+            int[] fresh = [.. Directory.EnumerateDirectories(Threads).Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Where(seen.Add)];
+            if (fresh.Length == 0) return;
+            foreach (int thread in fresh)
+                if (GetPriority(OfOneThread, thread) == from) _ = SetPriority(OfOneThread, thread, to);
+        }
+    }
+
+    // On Linux 'who' is a thread, 0 the calling one (setpriority(2), C library/kernel differences).
+    [DllImport("libc", EntryPoint = "setpriority")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int SetPriority(int which, int who, int priority);
+
+    [DllImport("libc", EntryPoint = "getpriority")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int GetPriority(int which, int who);
+}
