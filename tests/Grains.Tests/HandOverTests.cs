@@ -102,6 +102,50 @@ public sealed class HandOverTests
     }
 
     [Fact]
+    public async Task Steps_go_on_while_a_copy_is_being_filled_which_takes_what_it_misses_of_them()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var spec = Spec(cluster);
+        var expected = await cluster.RunAsync("undisturbed", spec, FourBlocks);
+        using var begin = new HeldPhase("accumulate", step: 3);
+        using var fill = new HeldPhase("fill", step: 0);
+        using var end = new HeldPhase("kernel", step: 9);
+        var run = await cluster.StartRunAsync("run", spec, FourBlocks);
+        await begin.ReachedAsync();
+        var name = await cluster.JoinAsync();
+        // It has one block as it was before the step, and will not be able to use it.
+        await fill.ReachedAsync();
+        begin.Release();
+        await end.ReachedAsync();
+        var during = await run.GetStatusAsync(0);
+        Assert.Equal((true, 8L), (fill.IsHeld, during.Step));
+        Assert.All(during.Partitions, place => Assert.DoesNotContain(name, place.Holders));
+
+        fill.Release();
+        var whole = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => !end.IsHeld || status.Partitions.All(place => place.Holders.Contains(name)), "the copies to be whole");
+        Assert.Equal((true, 8L), (end.IsHeld, whole.Step));
+        // What it says of a step from now on is compared with what the other says.
+        end.Release();
+        await EndsAsync(run, expected);
+    }
+
+    [Fact]
+    public async Task A_silo_that_dies_while_its_copies_are_being_filled_is_passed_by()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var expected = await cluster.RunAsync("undisturbed", Spec(cluster), FourBlocks);
+        using var begin = new HeldPhase("accumulate", step: 3);
+        using var fill = new HeldPhase("fill", step: 0);
+        var run = await cluster.StartRunAsync("run", Spec(cluster), FourBlocks);
+        await begin.ReachedAsync();
+        var name = await cluster.JoinAsync();
+        await fill.ReachedAsync();
+        await cluster.KillAsync(name);
+        begin.Release();
+        await EndsAsync(run, expected);
+    }
+
+    [Fact]
     public async Task A_silo_that_comes_in_the_middle_of_a_step_takes_part_in_it()
     {
         await using var cluster = await TestCluster.StartAsync(1);

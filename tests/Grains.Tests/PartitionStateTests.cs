@@ -8,6 +8,9 @@ namespace GenSlmOrleans.Grains.Tests;
 
 public sealed class PartitionStateTests : IDisposable
 {
+    // Four blocks.
+    private static readonly HuggingFaceConfig Large = ModelPresets.Find("tiny")! with { HiddenSize = 256, IntermediateSize = 1024, LayerCount = 4 };
+
     private readonly ComputeThreads _compute = new();
 
     [Fact]
@@ -96,9 +99,72 @@ public sealed class PartitionStateTests : IDisposable
     }
 
     [Fact]
+    public async Task A_copy_is_filled_block_by_block_while_steps_go_on_and_comes_to_the_same_bits()
+    {
+        var plan = Plan(shards: 1, Large);
+        PartitionPlace place = new(0, 0, 4, ["s"]);
+        using var whole = new PartitionState(plan, place, 7, _compute);
+        await whole.FillFromSeedAsync();
+        using var copy = new PartitionState(plan, place, 7, _compute, isEmpty: true);
+        Assert.True(await FilledAsync(0) && await FilledAsync(1));
+
+        // A sum that comes for what is not there is refused, and so is who wants to read it.
+        Assert.False(await copy.ContributeAsync(8, new TreeNode(0, 0), Totals(0, 1), 2, BlockBuffers.Rent(plan.Layout.BlockSize(2))));
+        await Assert.ThrowsAsync<StaleMessageException>(() => copy.CopyAsync(BlockKind.Parameters, 2, 7));
+        await StepAsync(8, follows: [0, 1], late: 2);
+        Assert.Equal(8, copy.Version);
+        Assert.True(await FilledAsync(2));
+        await StepAsync(9, follows: [0, 1, 2], late: 3);
+        Assert.True(await FilledAsync(3));
+        await StepAsync(10, follows: [0, 1, 2, 3], late: null);
+        for (int block = 0; block < 4; block++)
+        {
+            foreach (var kind in Enum.GetValues<BlockKind>())
+            {
+                using var expected = await whole.CopyAsync(kind, block, 10);
+                using var found = await copy.CopyAsync(kind, block, 10);
+                Assert.True(expected.Values.SequenceEqual(found.Values), $"{kind} of block {block}");
+            }
+        }
+
+        async Task StepAsync(long step, int[] follows, int? late)
+        {
+            for (int block = 0; block < 4; block++)
+            {
+                var gradient = BlockBuffers.Rent(plan.Layout.BlockSize(block));
+                for (int i = 0; i < plan.Layout.BlockSize(block); i++) gradient.Values[i] = ((i + block + step) % 17) - 8;
+                Assert.True(await whole.ContributeAsync(step, new TreeNode(0, 0), Totals(0, 1), block, gradient));
+            }
+
+            await whole.ReduceAsync();
+            Assert.Equal(follows, copy.Follow(step));
+            // It would be what is before the step, whose gradient it has not taken.
+            if (late is { } block3) Assert.False(await FilledAsync(block3));
+            foreach (int block in follows) await copy.PutReducedAsync(step, block, whole.CopyReduced(block, step).Detach());
+            copy.TakeTotals(step, Totals(0, 1));
+            var report = await copy.ReduceAsync();
+            Assert.Equal(late is null, report.Missing.IsEmpty);
+            if (late is null) Assert.Equal((await whole.ReduceAsync()).Checksums, report.Checksums);
+            await Task.WhenAll(whole.ApplyAsync(Request(step)), copy.ApplyAsync(Request(step)));
+        }
+
+        async Task<bool> FilledAsync(int block)
+        {
+            long version = copy.Version;
+            foreach (var kind in Enum.GetValues<BlockKind>())
+            {
+                using var values = await whole.CopyAsync(kind, block, version);
+                await copy.PutAsync(kind, version, values);
+            }
+
+            return copy.TryEndFilling(block, version);
+        }
+    }
+
+    [Fact]
     public async Task Parameters_from_the_seed_are_the_same_whatever_the_partitions()
     {
-        var plan = Plan(shards: 1, ModelPresets.Find("tiny")! with { HiddenSize = 256, IntermediateSize = 1024, LayerCount = 4 });
+        var plan = Plan(shards: 1, Large);
         Assert.Equal(4, plan.Layout.BlockCount);
         var whole = new PartitionState(plan, new PartitionPlace(0, 0, 4, ["s"]), 0, _compute);
         var part = new PartitionState(plan, new PartitionPlace(1, 2, 2, ["s"]), 0, _compute);

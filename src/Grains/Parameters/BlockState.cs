@@ -16,10 +16,13 @@ namespace GenSlmOrleans.Grains.Parameters;
 /// <param name="length">How many parameters it has.</param>
 /// <param name="tree">The order of addition.</param>
 /// <param name="exchange">What sums are rounded to.</param>
-/// <param name="version">Optimizer steps that the values have seen.</param>
+/// <param name="version">Optimizer steps that the values have seen; <see cref="BlockState.Empty"/>: there are none yet.</param>
 /// <param name="room">Where sums wait beside the first.</param>
 internal sealed class BlockState(int index, NativeVector[] values, int start, int length, ReductionTree tree, Precision exchange, long version, WaitingRoom room)
 {
+    /// <summary>The version of a block that has no values yet: it takes no sums, is not read, and steps pass it by.</summary>
+    public const long Empty = -2;
+
     private const long Closed = long.MaxValue;
     private const long NotPinned = -1;
 
@@ -50,12 +53,22 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
         return true;
     });
 
-    /// <summary>Overwrites one vector with values after <paramref name="atVersion"/> steps.</summary>
+    /// <summary>Whether it has gone <paramref name="steps"/> steps.</summary>
+    public bool IsAfter(long steps) => _values.Read(() => _version == steps);
+
+    /// <summary>Overwrites one vector with values after <paramref name="atVersion"/> steps; of an empty block that makes none yet.</summary>
     /// <exception cref="StaleMessageException">The block has gone on from there.</exception>
     public void Put(BlockKind kind, long atVersion, Block block) => _values.Write(() =>
     {
-        if (_version != atVersion) throw Stale(atVersion);
+        if (_version != atVersion && _version != Empty) throw Stale(atVersion);
         block.Values.CopyTo(Vector(kind));
+        return true;
+    });
+
+    /// <summary>The block was empty and has all its values now, after <paramref name="atVersion"/> steps.</summary>
+    public void EndFilling(long atVersion) => _values.Write(() =>
+    {
+        if (_version == Empty) _version = atVersion;
         return true;
     });
 
@@ -190,7 +203,7 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
     /// <param name="applied">Called when the values have changed, before the block says so.</param>
     public void Apply(long number, AdamStep? step, IReadOnlyList<IParameterMirror> mirrors, Action applied) => _values.Write(() =>
     {
-        if (_version >= number) return false;
+        if (_version >= number || _version == Empty) return false;
         lock (_sums)
         {
             var gradient = _reduced ?? throw new StaleMessageException($"Block {index} is not reduced; step {number} cannot be applied to it.");
@@ -277,6 +290,7 @@ internal sealed class BlockState(int index, NativeVector[] values, int start, in
 
     private StaleMessageException Stale(long atVersion) => new(_version == Closed
         ? $"Block {index} is not held here any more."
+        : _version == Empty ? $"Block {index} is being filled."
         : $"Block {index} is after step {_version}; what came is of step {atVersion}.");
 
     private Span<float> Vector(BlockKind kind) => values[(int)kind].Values.Slice(start, length);

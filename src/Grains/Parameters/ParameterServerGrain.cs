@@ -18,9 +18,16 @@ namespace GenSlmOrleans.Grains.Parameters;
 /// made again from another copy.
 /// </summary>
 [OnNamedSilo, Reentrant]
-public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, ChannelPeers channel, ComputeThreads compute, SiloMemory memory, ClusterMetrics metrics) : Grain, IParameterServerGrain
+public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, ChannelPeers channel, ComputeThreads compute, SiloMemory memory, ClusterMetrics metrics, TimeProvider time) : Grain, IParameterServerGrain
 {
     private const int BlocksInFlight = 4;
+
+    // Of a block that is filled all three vectors are on their way.
+    private const int BlocksFilledAtOnce = 2;
+
+    // A copy goes on from a step a moment after or before the one it is filled from.
+    private static readonly TimeSpan FillPause = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan FillPatience = TimeSpan.FromSeconds(30);
 
     public async Task SetUpAsync(PartitionSetup setup)
     {
@@ -31,8 +38,10 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         PartitionState state;
         try
         {
-            state = new PartitionState(site.Model, setup.Place, setup.Fence.Step, compute, new WaitingRoom(() => memory.TryGrow(runId, what, BlockBuffers.Length * sizeof(float))));
-            await (setup.Source == PartitionSource.Seed ? state.FillFromSeedAsync() : state.ClearAsync());
+            state = new PartitionState(
+                site.Model, setup.Place, setup.Fence.Step, compute, new WaitingRoom(() => memory.TryGrow(runId, what, BlockBuffers.Length * sizeof(float))), isEmpty: setup.Source == PartitionSource.Holder);
+            if (setup.Source == PartitionSource.Seed) await state.FillFromSeedAsync();
+            else if (setup.Source == PartitionSource.Put) await state.ClearAsync();
             // While it was made, another driver may have taken over.
             sites.Check(setup.Fence);
         }
@@ -44,7 +53,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
 
         var copy = new PartitionCopy(setup.Place.Index, state, room);
         if (setup.Last is { } last) copy.Applied = new ApplyRequest(setup.Fence, 0, 0, last);
-        if (setup.Source == PartitionSource.Holder) copy.Filled = CopyAsync(copy, setup);
+        if (setup.Source == PartitionSource.Holder) copy.Filled = site.FillAsync(() => CopyAsync(state, setup));
         site.Hold(copy);
     }
 
@@ -74,14 +83,13 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
     {
         sites.Check(fence);
         var held = Held;
-        await FilledAsync(held);
         var source = Holder(from);
-        await EachAsync(held.State.Blocks, async index =>
+        await (sites.Find(RunId) ?? throw NotHeld()).FollowAsync(() => EachAsync(held.State.Follow(fence.Step), BlocksInFlight, async index =>
         {
             var block = await source.FetchReducedAsync(fence, index, held.State.Exchange);
             metrics.BlockMoved(fence.RunId, "seed", block.WireSizeBytes, isHere: false);
             await held.State.PutReducedAsync(fence.Step, index, block.Detach());
-        });
+        }));
         held.State.TakeTotals(fence.Step, (await source.Grain.ReduceAsync(fence)).Totals);
     }
 
@@ -90,17 +98,24 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         sites.Check(fence);
         var held = Held;
         var state = held.State;
-        // The copy is made while the step accumulates; where that is too short, the step waits for it, once.
-        await FilledAsync(held);
+        // One that is still being filled lacks everything.
+        if (held.Filled.IsCompleted) await FilledAsync(held);
         if (state.Version != fence.Step - 1)
             throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} is after step {state.Version}; step {fence.Step} cannot be reduced.");
         return await state.ReduceAsync();
     }
 
-    public Task ApplyAsync(ApplyRequest request)
+    public async Task ApplyAsync(ApplyRequest request)
     {
         sites.Check(request.Fence);
         var held = Held;
+        // One whose source was lost will never be whole.
+        if (held.Filled.IsFaulted) await FilledAsync(held);
+        await BeginApplying(held, request);
+    }
+
+    private Task BeginApplying(PartitionCopy held, ApplyRequest request)
+    {
         long step = request.Fence.Step;
         lock (held.Gate)
         {
@@ -109,7 +124,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
             if (held.State.Version != step - 1)
                 throw new StaleMessageException($"Partition {this.GetPrimaryKeyString()} is after step {held.State.Version}; step {step} cannot be applied.");
             held.Applied = request;
-            return held.Applying = ApplyAsync(held, request, sites.Find(RunId)?.Mirrors(step) ?? []);
+            return held.Applying = held.State.ApplyAsync(request, sites.Find(RunId)?.Mirrors(step) ?? []);
         }
     }
 
@@ -179,12 +194,6 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         }
     }
 
-    private static async Task ApplyAsync(PartitionCopy held, ApplyRequest request, IReadOnlyList<IParameterMirror> mirrors)
-    {
-        await held.Filled;
-        await held.State.ApplyAsync(request, mirrors);
-    }
-
     private static async Task<PartitionStatus> DescribeAsync(PartitionCopy held)
     {
         // An application under way is part of the answer.
@@ -192,18 +201,51 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
         lock (held.Gate) return new PartitionStatus(true, held.State.Version, held.Applied?.Fence.Step == held.State.Version ? held.Applied : null) { Pinned = held.Pinned, LacksRoom = held.LacksRoom };
     }
 
-    private async Task CopyAsync(PartitionCopy held, PartitionSetup setup)
+    private Task CopyAsync(PartitionState state, PartitionSetup setup)
     {
         var source = Holder(setup.CopyFrom);
-        await EachAsync(Enum.GetValues<BlockKind>().SelectMany(kind => held.State.Blocks.Select(block => (kind, block))), async wanted =>
-        {
-            using var block = await source.FetchAsync(setup.Fence, wanted.kind, wanted.block);
-            await held.State.PutAsync(wanted.kind, setup.Fence.Step, block);
-            metrics.BlockMoved(setup.Fence.RunId, "seed", block.WireSizeBytes, isHere: false);
-        });
+        return EachAsync(state.Blocks, BlocksFilledAtOnce, index => CopyAsync(state, setup.Fence, source, index));
     }
 
-    private static Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> move)
+    // Steps go on meanwhile: what has been fetched before one was applied, and was not here in time to take its gradient, is fetched again.
+    private async Task CopyAsync(PartitionState state, Fence fence, PartitionHolder source, int index)
+    {
+        long began = time.GetTimestamp();
+        while (time.GetElapsedTime(began) < FillPatience)
+        {
+            if (state.IsClosed) throw NotHeld();
+            long version = state.Version;
+            try
+            {
+                if (state.IsFollowing) began = time.GetTimestamp();
+                else if (await TryCopyAsync(state, fence with { Step = version }, source, index)) return;
+            }
+            catch (StaleMessageException exception)
+            {
+                // The other has gone on before this one, or this one before the other; or there is nothing any more. It answers when it has applied the step.
+                if (!(await source.Grain.DescribeAsync(fence)).Holds) throw new StaleMessageException($"Its source cannot fill block {index}: {exception.Message}");
+            }
+
+            await Task.Delay(FillPause, time);
+        }
+
+        throw new StaleMessageException($"Block {index} was not filled within {FillPatience.TotalSeconds:F0} s in which it could have been.");
+    }
+
+    private async Task<bool> TryCopyAsync(PartitionState state, Fence fence, PartitionHolder source, int index)
+    {
+        foreach (var kind in Enum.GetValues<BlockKind>())
+        {
+            using var block = await source.FetchAsync(fence, kind, index);
+            await state.PutAsync(kind, fence.Step, block);
+            metrics.BlockMoved(fence.RunId, "seed", block.WireSizeBytes, isHere: false);
+        }
+
+        await FaultPoint.ReachAsync(FaultPhase.Fill, fence.Step);
+        return state.TryEndFilling(index, fence.Step);
+    }
+
+    private static Task EachAsync<T>(IEnumerable<T> items, int atOnce, Func<T, Task> move)
     {
         var wanted = new Queue<T>(items);
         async Task Lane()
@@ -211,6 +253,6 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
             while (wanted.TryDequeue(out var next)) await move(next);
         }
 
-        return Task.WhenAll(Enumerable.Range(0, BlocksInFlight).Select(_ => Lane()));
+        return Task.WhenAll(Enumerable.Range(0, atOnce).Select(_ => Lane()));
     }
 }

@@ -21,23 +21,27 @@ internal sealed class PartitionState : IDisposable
     private readonly int _firstBlock;
     private readonly bool _keepsTotals;
     private readonly SortedDictionary<int, ShardTotals> _totals = [];
+    private readonly Lock _filling = new();
+    private long _followed = BlockState.Empty;
+    private volatile bool _isClosed;
 
     /// <param name="plan">The run's model.</param>
     /// <param name="place">The blocks this partition owns.</param>
     /// <param name="version">Optimizer steps that the parameters have seen.</param>
     /// <param name="compute">Where the work is done.</param>
     /// <param name="room">Where sums wait for others, beyond one a block; null: there is no bound.</param>
-    public PartitionState(ModelPlan plan, PartitionPlace place, long version, ComputeThreads compute, WaitingRoom? room = null)
+    /// <param name="isEmpty">Whether its blocks have no values yet and are filled one by one (<see cref="TryEndFilling"/>) while steps go on.</param>
+    public PartitionState(ModelPlan plan, PartitionPlace place, long version, ComputeThreads compute, WaitingRoom? room = null, bool isEmpty = false)
     {
         (_plan, _compute, _firstBlock, _keepsTotals, Version) = (plan, compute, place.FirstBlock, place.Index == 0, version);
         int length = Enumerable.Range(place.FirstBlock, place.BlockCount).Sum(plan.Layout.BlockSize);
         room ??= WaitingRoom.Boundless;
         _values = [.. Enum.GetValues<BlockKind>().Select(_ => new NativeVector(length))];
         _blocks = [.. Enumerable.Range(0, place.BlockCount).Select(i => new BlockState(
-            place.FirstBlock + i, _values, i * ParameterLayout.BlockLength, plan.Layout.BlockSize(place.FirstBlock + i), plan.Tree, plan.Spec.Exchange, version, room))];
+            place.FirstBlock + i, _values, i * ParameterLayout.BlockLength, plan.Layout.BlockSize(place.FirstBlock + i), plan.Tree, plan.Spec.Exchange, isEmpty ? BlockState.Empty : version, room))];
     }
 
-    /// <summary>Optimizer steps that all parameters have seen.</summary>
+    /// <summary>Optimizer steps that all parameters have seen, or will have when they are there.</summary>
     public long Version { get; private set; }
 
     /// <summary>What sums of gradients are rounded to, and sent in.</summary>
@@ -59,6 +63,43 @@ internal sealed class PartitionState : IDisposable
     /// <summary>Overwrites one block of one vector that is after <paramref name="version"/> steps.</summary>
     /// <exception cref="StaleMessageException">The block has gone on from there.</exception>
     public Task PutAsync(BlockKind kind, long version, Block block) => _compute.RunAsync(() => Find(block.Index).Put(kind, version, block));
+
+    /// <summary>Whether it has been let go of.</summary>
+    public bool IsClosed => _isClosed;
+
+    /// <summary>
+    /// From now on no block is filled with what is before <paramref name="step"/>: it would miss the step's gradient, which those that are
+    /// there take now. It is filled with what is after it.
+    /// </summary>
+    /// <returns>The blocks that take the gradient.</returns>
+    public ImmutableArray<int> Follow(long step)
+    {
+        lock (_filling)
+        {
+            _followed = Math.Max(_followed, step - 1);
+            return [.. _blocks.Where(block => block.IsAfter(step - 1)).Select(block => block.Index)];
+        }
+    }
+
+    /// <summary>Whether nothing can be filled before the step at hand is applied.</summary>
+    public bool IsFollowing
+    {
+        get
+        {
+            lock (_filling) return _followed == Version;
+        }
+    }
+
+    /// <summary>An empty block has all its values, after <paramref name="version"/> steps. False when the partition has gone on from there: they are of no use.</summary>
+    public bool TryEndFilling(int index, long version)
+    {
+        lock (_filling)
+        {
+            if (Version != version || _followed == version) return false;
+            Find(index).EndFilling(version);
+            return true;
+        }
+    }
 
     /// <summary>A copy of one block of one vector after <paramref name="version"/> steps, at which it is or is pinned.</summary>
     /// <exception cref="StaleMessageException">The block is at another version.</exception>
@@ -128,6 +169,7 @@ internal sealed class PartitionState : IDisposable
         long number = request.Fence.Step;
         AdamStep? step = request.Record.Skipped ? null : AdamStep.Create(_plan.Adam, number, request.LearningRate, request.GradientFactor);
         await _compute.ForEachAsync(_blocks.Length, i => _blocks[i].Apply(number, step, mirrors, () => FaultPoint.Reach(FaultPhase.Apply, number)));
+        lock (_filling)
         lock (_totals)
         {
             _totals.Clear();
@@ -168,6 +210,7 @@ internal sealed class PartitionState : IDisposable
     /// <summary>Refuses what still comes and gives all memory back, when nobody is at it any more.</summary>
     public void Dispose()
     {
+        _isClosed = true;
         foreach (var block in _blocks) block.Close();
         foreach (var vector in _values) vector.Free();
     }

@@ -13,13 +13,14 @@ namespace GenSlmOrleans.Grains.Runs;
 internal sealed class PartitionGroup(
     RunContext context, IGrainFactory grains, ClusterView view, RunJournal journal, Func<PartitionMap?, Task> persist, Action<string> passOver, TimeProvider time, ILogger log)
 {
-    // A holder that a step waits for: longer than a silo needs to be declared dead.
-    private static readonly TimeSpan SlowPatience = TimeSpan.FromMinutes(2);
+    // A step then waits for the copy that is being filled.
+    private const int MostStepsFollowed = 32;
+
+    private readonly HolderCalls _holders = new(context.RunId, grains, view, time, log);
 
     private readonly List<(PartitionPlace Place, string Silo)> _retired = [];
 
-    // Copies that have not been seen whole: they take nobody's place yet.
-    private readonly HashSet<(int Index, string Silo)> _filling = [];
+    private readonly FillingCopies _filling = new();
 
     // Copies that a silo could not take: it is tried again, and said once.
     private readonly HashSet<(int Index, string Silo)> _toldOf = [];
@@ -33,6 +34,13 @@ internal sealed class PartitionGroup(
     private PartitionMap? _pinned; // where the version is that a checkpoint is written from
 
     public PartitionMap Map { get; private set; } = new([]);
+
+    /// <summary>The same without copies that are still being filled: those that get a step's sums. The others take the whole from one of these when it is reduced.</summary>
+    public PartitionMap Whole => _filling.Without(Map);
+
+    /// <summary>Of those that were whole when a step began, the ones that there still are: to one that has come since its sums so far would be lacking.</summary>
+    public PartitionMap StillOf(PartitionMap whole) => ReferenceEquals(whole, Map) ? Map : new PartitionMap(
+        [.. Map.Places.Select(place => place.Holders.Intersect(whole.Places[place.Index].Holders).ToImmutableArray() is { IsEmpty: false } still ? place with { Holders = still } : place)]);
 
     /// <summary>Whether there are parameters that a copy can be made of.</summary>
     public bool IsHeld { get; private set; }
@@ -60,7 +68,7 @@ internal sealed class PartitionGroup(
 
         (_version, _last) = (fence.Step, last);
         foreach (var place in before.Places)
-            foreach (var holder in place.Holders.Except(Map.Places[place.Index].Holders)) await ReleaseAsync(fence, place, holder);
+            foreach (var holder in place.Holders.Except(Map.Places[place.Index].Holders)) await _holders.ReleaseAsync(fence, place, holder);
         return true;
     });
 
@@ -68,7 +76,7 @@ internal sealed class PartitionGroup(
     {
         try
         {
-            await Grain(setup.Place, holder).SetUpAsync(setup);
+            await _holders.Grain(setup.Place, holder).SetUpAsync(setup);
         }
         catch (RunInputException exception)
         {
@@ -97,8 +105,8 @@ internal sealed class PartitionGroup(
     public async Task<AdoptedPartitions?> AdoptAsync(Fence fence, PartitionMap known)
     {
         Map = known;
-        var late = new LateCopies(Grain);
-        var found = await EachHolderAsync(async (place, holder) => await Grain(place, holder).DescribeAsync(fence));
+        var late = new LateCopies(_holders.Grain);
+        var found = await _holders.EachAsync(Map.Places, async (place, holder) => await _holders.Grain(place, holder).DescribeAsync(fence));
         var statuses = found.SelectMany(place => place.Answers).Where(answer => answer.Value.Holds).Select(answer => answer.Value).ToArray();
         if (statuses.Length == 0) return null;
         long step = statuses.Max(status => status.Version);
@@ -153,49 +161,66 @@ internal sealed class PartitionGroup(
             var wanted = target.Places[i].Holders;
             var missing = wanted.Where(silo => !now.Holders.Contains(silo)).ToArray();
             // Those that are to go stay until those that come are filled: for the length of one step.
-            bool isAwaited = wanted.Any(silo => _filling.Contains((i, silo)));
+            bool isAwaited = wanted.Any(silo => _filling.Contains(i, silo));
             next[i] = isAwaited ? now with { Holders = [.. now.Holders, .. missing] } : missing.Length > 0
                 ? now with { Holders = [.. now.Holders, .. missing] }
                 : now with { Holders = wanted };
             // One that is to go has better things to do in its last seconds than to feed its successor.
-            var source = now.Holders.FirstOrDefault(wanted.Contains) ?? now.Holders[0];
+            var whole = now.Holders.Where(silo => !_filling.Contains(now.Index, silo)).DefaultIfEmpty(now.Holders[0]).ToArray();
+            var source = Array.Find(whole, wanted.Contains) ?? whole[0];
             newcomers.AddRange(missing.Select(silo => (now, silo, source)));
             if (missing.Length == 0 && !isAwaited) _retired.AddRange(now.Holders.Where(silo => !wanted.Contains(silo)).Select(silo => (now, silo)));
         }
 
         bool moves = newcomers.Count > 0 || _retired.Count > 0;
+        var filling = newcomers.ConvertAll(newcomer => _filling.Add(newcomer.Place.Index, newcomer.Silo));
         Map = new PartitionMap([.. next]);
         if (!moves) return false;
         await persist(Map);
         var seeded = await Task.WhenAll(newcomers.Select(newcomer => SeedAsync(fence, newcomer.Place, newcomer.Silo, newcomer.From)));
         for (int i = 0; i < seeded.Length; i++)
         {
-            if (seeded[i]) _filling.Add((newcomers[i].Place.Index, newcomers[i].Silo));
+            if (seeded[i]) filling[i].IsSetUp = true;
             else Drop(newcomers[i].Place.Index, newcomers[i].Silo);
         }
 
         await ReleaseRetiredAsync(fence);
-        journal.Partitions(Map);
+        journal.Partitions(Whole);
         return true;
     }
 
-    /// <summary>Waits until all copies are whole that are being filled.</summary>
+    /// <summary>Waits until all copies are whole that are being filled; those that cannot be filled are given up.</summary>
     public async Task FilledAsync(Fence fence)
     {
-        foreach (var (place, answers) in await TellAsync((_, grain) => grain.FilledAsync(fence)))
+        var asked = _filling.All.Where(copy => copy.IsSetUp).ToArray();
+        var filled = await AskToBeFilledAsync(fence, asked);
+        await _turn.TakeAsync(() =>
         {
-            foreach (var (holder, _) in answers) _filling.Remove((place.Index, holder));
+            Count(asked, filled);
+            return Task.FromResult(true);
+        });
+    }
+
+    private async Task<bool[]> AskToBeFilledAsync(Fence fence, FillingCopies.FillingCopy[] copies) =>
+        [.. (await _holders.TellAsync(copies.Select(copy => Map.Places[copy.Index] with { Holders = [copy.Silo] }), (_, grain) => grain.FilledAsync(fence))).Select(place => place.Answers.Count > 0)];
+
+    private void Count(FillingCopies.FillingCopy[] copies, bool[] filled)
+    {
+        foreach (var (copy, isFilled) in copies.Zip(filled).Where(one => _filling.Contains(one.First)))
+        {
+            if (isFilled) _filling.Remove(copy.Index, copy.Silo);
             // One that could not be filled must not take the place of one that has everything.
-            foreach (var holder in place.Holders.Where(holder => _filling.Contains((place.Index, holder)) && !answers.Exists(answer => answer.Silo == holder)).ToArray())
-                if (Map.Places[place.Index].Holders.Length > 1) Drop(place.Index, holder);
+            else if (Map.Places[copy.Index].Holders.Length > 1) Drop(copy.Index, copy.Silo);
         }
+
+        journal.Partitions(Whole);
     }
 
     /// <summary>Makes sure that each partition has a holder that says it holds it: somebody did not reach any.</summary>
     /// <exception cref="PartitionsLostException">One has none.</exception>
     public async Task ConfirmAsync(Fence fence)
     {
-        foreach (var (place, answers) in await EachHolderAsync((place, holder) => Grain(place, holder).DescribeAsync(fence)))
+        foreach (var (place, answers) in await _holders.EachAsync(Map.Places, (place, holder) => _holders.Grain(place, holder).DescribeAsync(fence)))
             if (!answers.Exists(answer => answer.Value.Holds)) throw Lost(place);
     }
 
@@ -204,36 +229,70 @@ internal sealed class PartitionGroup(
     /// <exception cref="RunFailedException">Two copies of a partition have different sums.</exception>
     public Task<Reduction> ReduceAsync(Fence fence) => _turn.TakeAsync(async () =>
     {
-        var found = await EachHolderAsync((place, holder) => Grain(place, holder).ReduceAsync(fence));
-        var complete = new List<ReductionReport>();
-        var missing = new List<ShardRange>();
-        foreach (var (place, answers) in found)
+        var found = await _holders.EachAsync(Whole.Places, (place, holder) => _holders.Grain(place, holder).ReduceAsync(fence));
+        // Those it was filled from may be gone, and it may be whole by now.
+        foreach (var (place, answers) in found.Where(partition => partition.Answers.Count == 0)) answers.AddRange(await _holders.ReduceFilledAsync(fence, Map.Places[place.Index]));
+        if (found.Find(partition => partition.Answers.Count == 0) is ({ } lost, _)) throw Lost(Map.Places[lost.Index]);
+        // In partition order, however long each takes.
+        var whole = await Task.WhenAll(found.Select(partition => TakeMissedAsync(fence, Map.Places[partition.Place.Index], partition.Answers)));
+        if (whole.Any(copies => copies.Count == 0))
         {
-            if (answers.Count == 0) throw Lost(place);
-            var whole = answers.Where(answer => answer.Value.Missing.IsEmpty).ToList();
-            if (whole.Count > 0)
-            {
-                // Copies that were cut off, or were being filled, while the step accumulated: the sum is there, once is enough.
-                foreach (var (holder, _) in answers.Where(answer => !answer.Value.Missing.IsEmpty))
-                    if (await TakeReducedAsync(fence, place, holder, whole[0].Silo) is { } report) whole.Add((holder, report));
-                await new CopyCheck(Grain, context.Spec.Shards).CompareAsync(fence, place, whole, found[0].Answers);
-                Keep(place, [.. whole.Select(answer => answer.Silo)]);
-                complete.Add(whole[0].Value);
-            }
-            else
-            {
-                Keep(place, [.. answers.Select(answer => answer.Silo)]);
-                missing.AddRange(answers.MinBy(answer => ShardSet.Count(answer.Value.Missing)).Value.Missing);
-            }
+            var missing = found.SelectMany(partition => partition.Answers.MinBy(answer => ShardSet.Count(answer.Value.Missing)).Value.Missing).ToArray();
+            return new Reduction([], ShardSet.Union(context.Spec.Shards, missing), []);
         }
 
-        _isReduced = missing.Count == 0;
-        foreach (var (place, answers) in found)
-            foreach (var (holder, _) in answers) _filling.Remove((place.Index, holder));
-        return missing.Count > 0
-            ? new Reduction([], ShardSet.Union(context.Spec.Shards, missing), [])
-            : new Reduction([.. complete.SelectMany(report => report.SquaredNorms)], [], complete[0].Totals);
+        // Not before: from then on nothing is filled until the step is applied.
+        await FollowAsync(fence, whole);
+        for (int i = 0; i < found.Count; i++)
+        {
+            var place = Map.Places[found[i].Place.Index];
+            await new CopyCheck(_holders.Grain, context.Spec.Shards).CompareAsync(fence, place, whole[i], found[0].Answers);
+            Keep(place, [.. whole[i].Select(answer => answer.Silo), .. Filling(place)]);
+        }
+
+        _isReduced = true;
+        journal.Partitions(Whole);
+        return new Reduction([.. whole.SelectMany(copies => copies[0].Report.SquaredNorms)], [], whole[0][0].Report.Totals);
     });
+
+    /// <summary>A partition's copies that have the whole sum, once all have what one of them has: none where all lack something.</summary>
+    private async Task<List<(string Silo, ReductionReport Report)>> TakeMissedAsync(Fence fence, PartitionPlace place, List<(string Silo, ReductionReport Report)> answers)
+    {
+        var whole = answers.Where(answer => answer.Report.Missing.IsEmpty).ToList();
+        if (whole.Count == 0)
+        {
+            Keep(place, [.. answers.Select(answer => answer.Silo), .. Filling(place)]);
+            return whole;
+        }
+
+        // Copies that were cut off while the step accumulated: the sum is there, once is enough.
+        foreach (var (holder, _) in answers.Where(answer => !answer.Report.Missing.IsEmpty))
+            if (await _holders.TakeReducedAsync(fence, place, holder, whole[0].Silo) is { Missing.IsEmpty: true } taken) whole.Add((holder, taken));
+        return whole;
+    }
+
+    /// <summary>Copies that are being filled take the step's gradient for the blocks that they have. One that has all with it is added to its partition's whole ones.</summary>
+    private async Task FollowAsync(Fence fence, List<(string Silo, ReductionReport Report)>[] whole)
+    {
+        var copies = _filling.All.Where(copy => copy.IsSetUp && Map.Places[copy.Index].Holders.Contains(copy.Silo) && !whole[copy.Index].Exists(answer => answer.Silo == copy.Silo)).ToArray();
+        // Steps that are shorter than a block is under way would never let them be filled.
+        if (copies.Any(copy => copy.StepsFollowed >= MostStepsFollowed) && !copies.Any(copy => copy.LastFollowed == fence.Step))
+        {
+            await AskToBeFilledAsync(fence, copies);
+            foreach (var copy in copies) copy.StepsFollowed = 0;
+        }
+
+        await Task.WhenAll(copies.Select(async copy =>
+        {
+            (copy.StepsFollowed, copy.LastFollowed) = (copy.StepsFollowed + 1, fence.Step);
+            var report = await _holders.TakeReducedAsync(fence, Map.Places[copy.Index], copy.Silo, whole[copy.Index][0].Silo);
+            if (report is { Missing.IsEmpty: true }) whole[copy.Index].Add((copy.Silo, report));
+            // It is lost, or counts from now on.
+            if (report is null or { Missing.IsEmpty: true }) _filling.Remove(copy.Index, copy.Silo);
+        }));
+    }
+
+    private IEnumerable<string> Filling(PartitionPlace place) => place.Holders.Where(silo => _filling.Contains(place.Index, silo));
 
     /// <summary>Has every holder apply a step.</summary>
     /// <exception cref="PartitionsLostException">A partition has no live holder.</exception>
@@ -241,24 +300,10 @@ internal sealed class PartitionGroup(
     {
         // What the shards put in is kept once, by the first partition: for all others it would only be carried about.
         var slim = request with { Record = request.Record with { Shards = [] } };
-        KeepThoseThatAnswered(await TellAsync((place, grain) => grain.ApplyAsync(place.Index == 0 ? request : slim)));
+        KeepThoseThatAnswered(await _holders.TellAsync(Map.Places, (place, grain) => grain.ApplyAsync(place.Index == 0 ? request : slim)));
         (_version, _last, _isReduced) = (request.Fence.Step, request.Record, false);
         return true;
     });
-
-    private async Task<ReductionReport?> TakeReducedAsync(Fence fence, PartitionPlace place, string holder, string from)
-    {
-        try
-        {
-            await Grain(place, holder).TakeReducedAsync(fence, from);
-            return await Grain(place, holder).ReduceAsync(fence) is { Missing.IsEmpty: true } report ? report : null;
-        }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
-        {
-            log.HolderLost(exception, context.RunId, place.Index, holder);
-            return null;
-        }
-    }
 
     private static PartitionsLostException Lost(PartitionPlace place) =>
         new($"all holders of partition {place.Index} are gone ({string.Join(", ", place.Holders)})");
@@ -267,9 +312,11 @@ internal sealed class PartitionGroup(
     /// <exception cref="PartitionsLostException">A partition has no live holder.</exception>
     public Task<ImmutableArray<string>> PinAsync(CheckpointRequest request) => _turn.TakeAsync(async () =>
     {
-        KeepThoseThatAnswered(await TellAsync((_, grain) => grain.PinAsync(request)));
-        _pinned = Map;
-        var statuses = await EachHolderAsync((place, holder) => Grain(place, holder).DescribeAsync(request.Fence));
+        // One that is being filled has not the whole of any version.
+        var kept = await _holders.TellAsync(Whole.Places, (_, grain) => grain.PinAsync(request));
+        _pinned = new PartitionMap([.. kept.Select(partition => partition.Place with { Holders = [.. partition.Answers.Select(answer => answer.Silo)] })]);
+        KeepThoseThatAnswered(kept);
+        var statuses = await _holders.EachAsync(Map.Places, (place, holder) => _holders.Grain(place, holder).DescribeAsync(request.Fence));
         return statuses.SelectMany(place => place.Answers).Where(answer => answer.Value.LacksRoom).Select(answer => answer.Silo).Distinct().Order(StringComparer.Ordinal).ToImmutableArray();
     });
 
@@ -277,20 +324,14 @@ internal sealed class PartitionGroup(
     public Task UnpinAsync(Fence fence)
     {
         _pinned = null;
-        return TellAsync((_, grain) => grain.UnpinAsync(fence));
+        return _holders.TellAsync(Map.Places, (_, grain) => grain.UnpinAsync(fence));
     }
-
-    private Task<List<(PartitionPlace Place, List<(string Silo, bool Value)> Answers)>> TellAsync(Func<PartitionPlace, IParameterServerGrain, Task> tell) => EachHolderAsync(async (place, holder) =>
-    {
-        await tell(place, Grain(place, holder));
-        return true;
-    });
 
     private async Task ReleaseRetiredAsync(Fence fence)
     {
         var released = _retired.Where(retired => !IsLastPinned(retired.Place.Index)).ToArray();
         _retired.RemoveAll(released.Contains);
-        await Task.WhenAll(released.Select(retired => ReleaseAsync(fence, retired.Place, retired.Silo)));
+        await Task.WhenAll(released.Select(retired => _holders.ReleaseAsync(fence, retired.Place, retired.Silo)));
     }
 
     /// <summary>Whether a silo has something that no other could take its place for: a copy, or the version that a checkpoint is being written from.</summary>
@@ -317,79 +358,31 @@ internal sealed class PartitionGroup(
 #pragma warning restore CA1031
     }
 
-    private async Task<List<(PartitionPlace Place, List<(string Silo, T Value)> Answers)>> EachHolderAsync<T>(Func<PartitionPlace, string, Task<T>> ask)
-    {
-        // Slow is not gone: as long as the holder's silo is a member it is asked again, with pauses.
-        async Task<(bool Lives, T? Value)> AskAsync(PartitionPlace place, string holder)
-        {
-            var backoff = new Backoff(time, SlowPatience);
-            while (view.Names.Contains(holder))
-            {
-                try
-                {
-                    return (true, await ask(place, holder));
-                }
-                catch (Exception exception) when (CallFailure.IsLoss(exception) || exception is PartitionUnreachableException)
-                {
-                    if (CallFailure.IsSlow(exception) && await backoff.PauseAsync()) continue;
-                    log.HolderLost(exception, context.RunId, place.Index, holder);
-                    return (false, default);
-                }
-            }
-
-            return (false, default);
-        }
-
-        var asked = Map.Places.Select(place => (place, Answers: place.Holders.Select(holder => (holder, Task: AskAsync(place, holder))).ToArray())).ToArray();
-        var found = new List<(PartitionPlace, List<(string, T)>)>();
-        foreach (var (place, answers) in asked)
-        {
-            var alive = new List<(string, T)>();
-            foreach (var (holder, task) in answers)
-                if (await task is (true, { } value)) alive.Add((holder, value));
-            found.Add((place, alive));
-        }
-
-        return found;
-    }
-
     private void KeepThoseThatAnswered(List<(PartitionPlace Place, List<(string Silo, bool Value)> Answers)> found)
     {
         foreach (var (place, answers) in found)
         {
             if (answers.Count == 0) throw Lost(place);
-            Keep(place, [.. answers.Select(answer => answer.Silo)]);
+            var asked = place.Holders;
+            Keep(place, [.. answers.Select(answer => answer.Silo), .. Map.Places[place.Index].Holders.Where(silo => !asked.Contains(silo))]);
         }
     }
 
     private void Keep(PartitionPlace place, ImmutableArray<string> holders)
     {
-        var dropped = place.Holders.Where(holder => !holders.Contains(holder)).ToArray();
+        var now = Map.Places[place.Index];
+        var dropped = now.Holders.Where(holder => !holders.Contains(holder)).ToArray();
         if (dropped.Length == 0) return;
-        _retired.AddRange(dropped.Select(holder => (place, holder)));
-        Map = new PartitionMap(Map.Places.SetItem(place.Index, Map.Places[place.Index] with { Holders = holders }));
-        journal.Partitions(Map);
+        _retired.AddRange(dropped.Select(holder => (now, holder)));
+        Map = new PartitionMap(Map.Places.SetItem(place.Index, now with { Holders = holders }));
+        journal.Partitions(Whole);
     }
 
     private void Drop(int index, string silo)
     {
         var place = Map.Places[index];
-        _filling.Remove((index, silo));
+        _filling.Remove(index, silo);
         _retired.Add((place, silo));
         Map = new PartitionMap(Map.Places.SetItem(index, place with { Holders = place.Holders.Remove(silo) }));
     }
-
-    private async Task ReleaseAsync(Fence fence, PartitionPlace place, string silo)
-    {
-        try
-        {
-            await Grain(place, silo).ReleaseAsync(fence);
-        }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
-        {
-            // What its silo had is gone with it.
-        }
-    }
-
-    private IParameterServerGrain Grain(PartitionPlace place, string silo) => grains.GetGrain<IParameterServerGrain>(place.Key(context.RunId, silo));
 }

@@ -26,7 +26,7 @@ internal sealed class RunCheckpoints(RunTeam team, RunJournal journal, TimeProvi
     public void StandAt(Standing standing)
     {
         (Inventory, _writing, _written) = (standing.Inventory, null, Task.CompletedTask);
-        if (standing.Unsaved is { } unsaved) Begin(unsaved with { Fence = team.FenceAt(unsaved.Fence.Step), Partitions = team.Partitions.Map });
+        if (standing.Unsaved is { } unsaved) Begin(unsaved with { Fence = team.FenceAt(unsaved.Fence.Step), Partitions = team.Partitions.Whole });
     }
 
     /// <summary>
@@ -37,7 +37,7 @@ internal sealed class RunCheckpoints(RunTeam team, RunJournal journal, TimeProvi
     {
         await WrittenAsync(() => false);
         var lacking = await team.Partitions.PinAsync(request);
-        Begin(request with { Partitions = team.Partitions.Map });
+        Begin(request with { Partitions = team.Partitions.Whole });
         if (lacking.IsEmpty) return;
         if (!_isWaitTold) journal.Note($"training waits while checkpoints are written: {string.Join(", ", lacking)} {(lacking.Length == 1 ? "has" : "have")} no memory to keep what goes into them");
         _isWaitTold = true;

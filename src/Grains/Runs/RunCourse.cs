@@ -231,7 +231,7 @@ internal sealed class RunCourse(RunTeam team, RunRecord record, RunJournal journ
     private async Task SaveAsync(double? validationLoss)
     {
         int epoch = _progress.Step == 0 ? 0 : Plan.Windows.Locate(_progress.Step).Epoch;
-        await _checkpoints.SaveAsync(new CheckpointRequest(team.FenceAt(_progress.Step), epoch, validationLoss, _progress, team.Partitions.Map, team.Keeper.LedgerHead));
+        await _checkpoints.SaveAsync(new CheckpointRequest(team.FenceAt(_progress.Step), epoch, validationLoss, _progress, team.Partitions.Whole, team.Keeper.LedgerHead));
         clock.Lap(TimeUse.Checkpointing);
     }
 

@@ -102,7 +102,7 @@ internal sealed class RunJournal(string runId, RunSurroundings surroundings)
         {
             State = surroundings.Record.Wish == RunWish.Run ? RunState.Running : RunState.Pausing,
             Generation = surroundings.Record.Generation,
-            Partitions = team.Partitions.Map.Places,
+            Partitions = team.Partitions.Whole.Places,
         };
         if (inventory.Progress is { } saved && saved.Step == progress.Step) Note($"going on after step {saved.Step} from {inventory.Last}");
         Working(team.Plan, team.Pool.Ready);

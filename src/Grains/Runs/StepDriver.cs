@@ -49,6 +49,7 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
     public async Task<WindowOutcome> AccumulateAsync(Fence fence, bool goesOn)
     {
         long start = time.GetTimestamp();
+        var whole = _partitions.Whole;
         ImmutableArray<ShardRange> shards = [new ShardRange(0, _plan.Spec.Shards)];
         IReadOnlyDictionary<string, ShardRange> inFlight = _nothing;
         if (goesOn) (shards, inFlight) = await FindMissingAsync(fence);
@@ -56,7 +57,7 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
         var backoff = new Backoff(time, RepeatPatience);
         for (bool again = false; ; again = true)
         {
-            await DispatchAsync(fence, shards, inFlight, again);
+            await DispatchAsync(fence, shards, inFlight, whole, again);
             double accumulated = Phase("accumulate", start, 0);
             reduction = await _partitions.ReduceAsync(fence);
             Phase("reduce", start, accumulated);
@@ -96,7 +97,7 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
             var sites = _pool.Sites;
             var spread = ShardPlacement.Spread([new ShardRange(0, _plan.Spec.Shards)], sites);
             var asked = sites.Select((site, i) => (site.Silo, Answers: spread[i].Select(range =>
-                _pool.Site(site.Silo).FindNonFiniteAsync(new WindowRequest(fence, range, _partitions.Map, Again: true, site.Devices))).ToArray())).ToArray();
+                _pool.Site(site.Silo).FindNonFiniteAsync(new WindowRequest(fence, range, _partitions.Whole, Again: true, site.Devices))).ToArray())).ToArray();
             NonFiniteRecord? found = null;
             bool lost = false;
             foreach (var (silo, answers) in asked)
@@ -137,7 +138,7 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
             foreach (var site in _pool.Sites)
             {
                 if (running.Values.Any(work => work.Silo == site.Silo) || !pending.TryDequeue(out var range)) continue;
-                var request = new ValidationRequest(fence, range.First, range.End, _partitions.Map, site.Devices) { Set = set, Checkpoint = checkpoint };
+                var request = new ValidationRequest(fence, range.First, range.End, _partitions.Whole, site.Devices) { Set = set, Checkpoint = checkpoint };
                 running[_pool.Site(site.Silo).ValidateAsync(request)] = (site.Silo, range.First, range.End);
             }
 
@@ -182,10 +183,10 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
     private static bool IsOfTheSilo(Exception exception) =>
         CallFailure.IsLoss(exception) || exception is DevicesStuckException or PartitionUnreachableException;
 
-    private async Task DispatchAsync(Fence fence, ImmutableArray<ShardRange> shards, IReadOnlyDictionary<string, ShardRange> inFlight, bool again)
+    private async Task DispatchAsync(Fence fence, ImmutableArray<ShardRange> shards, IReadOnlyDictionary<string, ShardRange> inFlight, PartitionMap whole, bool again)
     {
         var dispatch = new ShardDispatch(_pool, journal, metrics, fence.RunId, _plan.Spec.Shards, new DispatchCalls(
-            (site, range) => _pool.Site(site.Silo).AccumulateAsync(new WindowRequest(fence, range, _partitions.Map, again, site.Devices)),
+            (site, range) => _pool.Site(site.Silo).AccumulateAsync(new WindowRequest(fence, range, _partitions.StillOf(whole), again, site.Devices)),
             silo => _pool.Site(silo).YieldAsync(fence.Step),
             silo => _pool.Site(silo).AbandonAsync(fence),
             () => team.ReplenishAsync(mayStop: true),

@@ -28,6 +28,8 @@ internal sealed class Site
     private readonly ConcurrentDictionary<string, Making> _devices = new(StringComparer.Ordinal);
     private readonly Turn _turn = new();
     private readonly Turn _openingData = new();
+    private readonly Turn _filling = new();
+    private readonly Turn _following = new();
     private (RunPlan Plan, TokenStore Store)? _data;
     private volatile bool _closed;
 
@@ -106,6 +108,21 @@ internal sealed class Site
         _ = ReleaseAsync(copy.Index);
         throw Closed();
     }
+
+    /// <summary>
+    /// Fills a copy when those before it are filled: a step's sums that are on their way to and from this silo meanwhile share it with
+    /// one of them, and what is filled first can be counted on first.
+    /// </summary>
+    public Task FillAsync(Func<Task> fill) => InTurnAsync(_filling, fill);
+
+    /// <summary>Has a copy take a step's gradient from another when those before it have.</summary>
+    public Task FollowAsync(Func<Task> take) => InTurnAsync(_following, take);
+
+    private static Task InTurnAsync(Turn turn, Func<Task> work) => turn.TakeAsync(async () =>
+    {
+        await work();
+        return true;
+    });
 
     /// <summary>Lets go of a copy.</summary>
     public Task ReleaseAsync(int index) => _partitions.TryRemove(index, out var copy) ? EndAsync(copy) : Task.CompletedTask;
