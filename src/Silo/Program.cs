@@ -57,7 +57,7 @@ if (devices.Unclaimed is { } objection) log.DevicesUnclaimed(objection);
 app.MapTelemetry();
 app.MapHealth();
 if (cores is not null) app.Lifetime.ApplicationStarted.Register(cores.Leave);
-if (isNice) StartingNiceness.LeaveWith(app.Lifetime.ApplicationStarted);
+if (isNice) app.Lifetime.ApplicationStarted.Register(StartingNiceness.Leave);
 var (started, drain) = (app.Lifetime.ApplicationStarted, app.Services.GetRequiredService<SiloDrain>());
 try
 {

@@ -127,6 +127,8 @@ internal sealed class TestCluster : IAsyncDisposable
                 (options.ProbeTimeout, options.NumMissedProbesLimit, options.NumVotesForDeathDeclaration) = (TimeSpan.FromSeconds(1), 2, 1);
                 options.TableRefreshTimeout = TimeSpan.FromSeconds(2);
             });
+            // As silos have it, and less. Nothing refuses a connection within one process: who asks a silo that is killed where a grain is gets no answer at all.
+            silo.Configure<SiloMessagingOptions>(options => (options.SystemResponseTimeout, options.PlacementTimeout) = (TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(5)));
             silo.Services.AddSingleton(new ClusterMetrics(options.SiloName));
         });
         var deployed = builder.Build();

@@ -29,6 +29,9 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
     private static readonly TimeSpan FillPause = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan FillPatience = TimeSpan.FromSeconds(30);
 
+    // Between a step's reduction and its application: whether a record is to blame may be looked for meanwhile.
+    private static readonly TimeSpan FollowPatience = TimeSpan.FromMinutes(30);
+
     public async Task SetUpAsync(PartitionSetup setup)
     {
         var site = sites.Open(setup.Fence, setup.Context);
@@ -210,15 +213,18 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
     // Steps go on meanwhile: what has been fetched before one was applied, and was not here in time to take its gradient, is fetched again.
     private async Task CopyAsync(PartitionState state, Fence fence, PartitionHolder source, int index)
     {
-        long began = time.GetTimestamp();
-        while (time.GetElapsedTime(began) < FillPatience)
+        long began = time.GetTimestamp(), free = began, tried = state.Version;
+        while (time.GetElapsedTime(began) < FillPatience && time.GetElapsedTime(free) < FollowPatience)
         {
             if (state.IsClosed) throw NotHeld();
             long version = state.Version;
+            bool isFollowing = state.IsFollowing;
+            if (isFollowing || version != tried) began = time.GetTimestamp();
+            if (!isFollowing) free = time.GetTimestamp();
+            tried = version;
             try
             {
-                if (state.IsFollowing) began = time.GetTimestamp();
-                else if (await TryCopyAsync(state, fence with { Step = version }, source, index)) return;
+                if (!isFollowing && await TryCopyAsync(state, fence with { Step = version }, source, index)) return;
             }
             catch (StaleMessageException exception)
             {
@@ -229,7 +235,7 @@ public sealed class ParameterServerGrain(SiteStore sites, PartitionDoor door, Ch
             await Task.Delay(FillPause, time);
         }
 
-        throw new StaleMessageException($"Block {index} was not filled within {FillPatience.TotalSeconds:F0} s in which it could have been.");
+        throw new StaleMessageException($"Block {index} was not filled: for {FillPatience.TotalSeconds:F0} s it could have been, or for {FollowPatience.TotalMinutes:F0} minutes a step was not applied.");
     }
 
     private async Task<bool> TryCopyAsync(PartitionState state, Fence fence, PartitionHolder source, int index)

@@ -31,7 +31,7 @@ internal sealed class HandOver(PartitionGroup partitions, DevicePool pool, Clust
                 changed = view.Changed();
                 var backoff = new Backoff(time, Patience);
                 pool.LookForRoom();
-                while (IsDue)
+                while (IsDue || partitions.IsFilling)
                 {
                     await BalanceAsync();
                     await partitions.FilledAsync(fence());

@@ -13,9 +13,6 @@ namespace GenSlmOrleans.Grains.Runs;
 internal sealed class PartitionGroup(
     RunContext context, IGrainFactory grains, ClusterView view, RunJournal journal, Func<PartitionMap?, Task> persist, Action<string> passOver, TimeProvider time, ILogger log)
 {
-    // A step then waits for the copy that is being filled.
-    private const int MostStepsFollowed = 32;
-
     private readonly HolderCalls _holders = new(context.RunId, grains, view, time, log);
 
     private readonly List<(PartitionPlace Place, string Silo)> _retired = [];
@@ -41,6 +38,9 @@ internal sealed class PartitionGroup(
     /// <summary>Of those that were whole when a step began, the ones that there still are: to one that has come since its sums so far would be lacking.</summary>
     public PartitionMap StillOf(PartitionMap whole) => ReferenceEquals(whole, Map) ? Map : new PartitionMap(
         [.. Map.Places.Select(place => place.Holders.Intersect(whole.Places[place.Index].Holders).ToImmutableArray() is { IsEmpty: false } still ? place with { Holders = still } : place)]);
+
+    /// <summary>Whether copies have not been seen whole yet.</summary>
+    public bool IsFilling => _filling.All.Any();
 
     /// <summary>Whether there are parameters that a copy can be made of.</summary>
     public bool IsHeld { get; private set; }
@@ -92,6 +92,14 @@ internal sealed class PartitionGroup(
         IsHeld = true;
     }
 
+    // A copy that was there under the same name is gone, with what it had kept.
+    private void Forget(List<(int Index, string Silo)> newcomers)
+    {
+        _retired.RemoveAll(retired => newcomers.Contains((retired.Place.Index, retired.Silo)));
+        if (_pinned is { } pinned)
+            _pinned = new PartitionMap([.. pinned.Places.Select(place => place with { Holders = [.. place.Holders.Where(silo => !newcomers.Contains((place.Index, silo)))] })]);
+    }
+
     private void Abandon()
     {
         Forget();
@@ -129,7 +137,8 @@ internal sealed class PartitionGroup(
 
         Map = new PartitionMap(places.ToImmutable());
         (_version, _last, IsHeld, _isReduced) = (step, applied?.Record, true, false);
-        _pinned = pinned is null ? null : Map;
+        _pinned = pinned is null ? null : new PartitionMap(
+            [.. found.Select(partition => partition.Place with { Holders = [.. partition.Answers.Where(answer => answer.Value.Pinned?.Fence.Step == pinned.Fence.Step).Select(answer => answer.Silo)] })]);
         return new AdoptedPartitions(step, applied?.Record, pinned, isPinWhole);
     }
 
@@ -174,6 +183,7 @@ internal sealed class PartitionGroup(
 
         bool moves = newcomers.Count > 0 || _retired.Count > 0;
         var filling = newcomers.ConvertAll(newcomer => _filling.Add(newcomer.Place.Index, newcomer.Silo));
+        Forget(newcomers.ConvertAll(newcomer => (newcomer.Place.Index, newcomer.Silo)));
         Map = new PartitionMap([.. next]);
         if (!moves) return false;
         await persist(Map);
@@ -193,16 +203,13 @@ internal sealed class PartitionGroup(
     public async Task FilledAsync(Fence fence)
     {
         var asked = _filling.All.Where(copy => copy.IsSetUp).ToArray();
-        var filled = await AskToBeFilledAsync(fence, asked);
+        var filled = await FillingCopies.FilledAsync(_holders, fence, Map, asked);
         await _turn.TakeAsync(() =>
         {
             Count(asked, filled);
             return Task.FromResult(true);
         });
     }
-
-    private async Task<bool[]> AskToBeFilledAsync(Fence fence, FillingCopies.FillingCopy[] copies) =>
-        [.. (await _holders.TellAsync(copies.Select(copy => Map.Places[copy.Index] with { Holders = [copy.Silo] }), (_, grain) => grain.FilledAsync(fence))).Select(place => place.Answers.Count > 0)];
 
     private void Count(FillingCopies.FillingCopy[] copies, bool[] filled)
     {
@@ -231,7 +238,14 @@ internal sealed class PartitionGroup(
     {
         var found = await _holders.EachAsync(Whole.Places, (place, holder) => _holders.Grain(place, holder).ReduceAsync(fence));
         // Those it was filled from may be gone, and it may be whole by now.
-        foreach (var (place, answers) in found.Where(partition => partition.Answers.Count == 0)) answers.AddRange(await _holders.ReduceFilledAsync(fence, Map.Places[place.Index]));
+        foreach (var (place, answers) in found.Where(partition => partition.Answers.Count == 0))
+        {
+            // One that follows this very step is not, and nothing is filled until it is applied.
+            var asked = Map.Places[place.Index].Holders.Where(silo => _filling.Find(place.Index, silo)?.LastFollowed != fence.Step);
+            answers.AddRange(await _holders.ReduceFilledAsync(fence, place with { Holders = [.. asked] }));
+            foreach (var (silo, _) in answers) _filling.Remove(place.Index, silo);
+        }
+
         if (found.Find(partition => partition.Answers.Count == 0) is ({ } lost, _)) throw Lost(Map.Places[lost.Index]);
         // In partition order, however long each takes.
         var whole = await Task.WhenAll(found.Select(partition => TakeMissedAsync(fence, Map.Places[partition.Place.Index], partition.Answers)));
@@ -242,7 +256,7 @@ internal sealed class PartitionGroup(
         }
 
         // Not before: from then on nothing is filled until the step is applied.
-        await FollowAsync(fence, whole);
+        await _filling.FollowAsync(_holders, fence, Map, whole);
         for (int i = 0; i < found.Count; i++)
         {
             var place = Map.Places[found[i].Place.Index];
@@ -271,27 +285,6 @@ internal sealed class PartitionGroup(
         return whole;
     }
 
-    /// <summary>Copies that are being filled take the step's gradient for the blocks that they have. One that has all with it is added to its partition's whole ones.</summary>
-    private async Task FollowAsync(Fence fence, List<(string Silo, ReductionReport Report)>[] whole)
-    {
-        var copies = _filling.All.Where(copy => copy.IsSetUp && Map.Places[copy.Index].Holders.Contains(copy.Silo) && !whole[copy.Index].Exists(answer => answer.Silo == copy.Silo)).ToArray();
-        // Steps that are shorter than a block is under way would never let them be filled.
-        if (copies.Any(copy => copy.StepsFollowed >= MostStepsFollowed) && !copies.Any(copy => copy.LastFollowed == fence.Step))
-        {
-            await AskToBeFilledAsync(fence, copies);
-            foreach (var copy in copies) copy.StepsFollowed = 0;
-        }
-
-        await Task.WhenAll(copies.Select(async copy =>
-        {
-            (copy.StepsFollowed, copy.LastFollowed) = (copy.StepsFollowed + 1, fence.Step);
-            var report = await _holders.TakeReducedAsync(fence, Map.Places[copy.Index], copy.Silo, whole[copy.Index][0].Silo);
-            if (report is { Missing.IsEmpty: true }) whole[copy.Index].Add((copy.Silo, report));
-            // It is lost, or counts from now on.
-            if (report is null or { Missing.IsEmpty: true }) _filling.Remove(copy.Index, copy.Silo);
-        }));
-    }
-
     private IEnumerable<string> Filling(PartitionPlace place) => place.Holders.Where(silo => _filling.Contains(place.Index, silo));
 
     /// <summary>Has every holder apply a step.</summary>
@@ -314,11 +307,24 @@ internal sealed class PartitionGroup(
     {
         // One that is being filled has not the whole of any version.
         var kept = await _holders.TellAsync(Whole.Places, (_, grain) => grain.PinAsync(request));
+        foreach (var (place, answers) in kept.Where(partition => partition.Answers.Count == 0)) answers.AddRange(await PinFilledAsync(request, Map.Places[place.Index]));
         _pinned = new PartitionMap([.. kept.Select(partition => partition.Place with { Holders = [.. partition.Answers.Select(answer => answer.Silo)] })]);
         KeepThoseThatAnswered(kept);
         var statuses = await _holders.EachAsync(Map.Places, (place, holder) => _holders.Grain(place, holder).DescribeAsync(request.Fence));
         return statuses.SelectMany(place => place.Answers).Where(answer => answer.Value.LacksRoom).Select(answer => answer.Silo).Distinct().Order(StringComparer.Ordinal).ToImmutableArray();
     });
+
+    // Those it was filled from are gone, and it may be whole by now.
+    private async Task<List<(string Silo, bool Value)>> PinFilledAsync(CheckpointRequest request, PartitionPlace place)
+    {
+        var kept = (await _holders.TellAsync([place], async (_, grain) =>
+        {
+            await grain.FilledAsync(request.Fence);
+            await grain.PinAsync(request);
+        }))[0].Answers;
+        foreach (var (silo, _) in kept) _filling.Remove(place.Index, silo);
+        return kept;
+    }
 
     /// <summary>Has every holder give back what it kept for a checkpoint.</summary>
     public Task UnpinAsync(Fence fence)

@@ -29,9 +29,13 @@ public sealed class RunWaker(IGrainFactory grains, IClusterMembershipService mem
     private async Task<IEnumerable<string>> ActiveRunsAsync() =>
         (await grains.GetGrain<IRunQueueGrain>(IRunQueueGrain.Key).ListAsync()).Where(run => run.Active).Select(run => run.RunId);
 
+    private bool IsMember(string silo) => membership.CurrentSnapshot.Members.Values.Any(member => member.Status == SiloStatus.Active && member.Name == silo);
+
     private async Task WakeAsync(string run)
     {
         var status = await grains.GetGrain<ITrainingRunGrain>(run).GetStatusAsync(long.MaxValue);
+        // One that has been declared dead may answer for a moment longer, and nobody would wake the run after it.
+        if (!status.IsOver && status.Driver.Length > 0 && !IsMember(status.Driver)) throw new NotAMemberException($"Run {run} is still answered for by {status.Driver}, which is gone.");
         // A run is stored before it enters the queue: one that nobody knows was lost with its record, and must not keep devices from others.
         if (status.State == RunState.Unknown) await grains.GetGrain<IRunQueueGrain>(IRunQueueGrain.Key).LeaveAsync(run);
     }
@@ -44,8 +48,11 @@ public sealed class RunWaker(IGrainFactory grains, IClusterMembershipService mem
 /// <param name="log">Says which run was not woken.</param>
 internal sealed class WakingRounds(Func<Task<IEnumerable<string>>> list, Func<string, Task> wake, TimeProvider time, ILogger log)
 {
-    // One that hangs takes a place until its call's deadline: there are more than hang at once.
+    // One that hangs takes a place for an attempt: there are more than hang at once.
     private const int AtOnce = 64;
+
+    // A call to where something was before the death may get no answer, and is known to get none half a minute later. The next one goes elsewhere.
+    private static readonly TimeSpan Attempt = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
@@ -53,7 +60,7 @@ internal sealed class WakingRounds(Func<Task<IEnumerable<string>>> list, Func<st
     public async Task WakeAllAsync(CancellationToken cancellation)
     {
         IEnumerable<string> runs = [];
-        if (await TryAsync(async () => runs = await list(), cancellation) is { } failure)
+        if (await TryAsync(async () => runs = await list().WaitAsync(Attempt, time, cancellation), cancellation) is { } failure)
         {
             log.RunsNotWoken(failure);
             return;
@@ -71,7 +78,7 @@ internal sealed class WakingRounds(Func<Task<IEnumerable<string>>> list, Func<st
             await places.WaitAsync(cancellation);
             try
             {
-                await wake(run);
+                await wake(run).WaitAsync(Attempt, time, cancellation);
             }
             finally
             {

@@ -84,6 +84,8 @@ internal static class ClusterHosting
         {
             options.ResponseTimeout = deadlines.Call;
             options.SystemResponseTimeout = deadlines.SystemCall;
+            // Where a grain is may be asked of a silo that is no more; whoever calls it is held up for as long, and its other callers with it.
+            options.PlacementTimeout = deadlines.SystemCall;
         });
     }
 

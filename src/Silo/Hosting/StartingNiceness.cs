@@ -22,22 +22,17 @@ internal static class StartingNiceness
     private const string Threads = "/proc/self/task";
 
     /// <summary>Makes every thread of this process, and those that they will start, give way to what computes.</summary>
-    /// <returns>Whether it has; <see cref="LeaveWith"/> takes it back.</returns>
+    /// <returns>Whether it has; <see cref="Leave"/> takes it back.</returns>
     public static bool Take()
     {
         if (!OperatingSystem.IsLinux() || !Directory.Exists(Threads) || !MayReturn()) return false;
         ChangeAll(from: 0, to: Starting);
+        _ = Task.Delay(Longest).ContinueWith(_ => Leave(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return true;
     }
 
-    /// <summary>Every thread that has not been given another niceness meanwhile gets the usual one again when the silo has started, or could long have.</summary>
-    public static void LeaveWith(CancellationToken started)
-    {
-        started.Register(Leave);
-        _ = Task.Delay(Longest, started).ContinueWith(_ => Leave(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
-    }
-
-    private static void Leave() => ChangeAll(from: Starting, to: 0);
+    /// <summary>Every thread that has not been given another niceness meanwhile gets the usual one again; by itself when the silo could long have started.</summary>
+    public static void Leave() => ChangeAll(from: Starting, to: 0);
 
     // Tried where it does no harm: on a thread that ends.
     private static bool MayReturn()
