@@ -170,10 +170,12 @@ internal sealed class PartitionState : IDisposable
         AdamStep? step = request.Record.Skipped ? null : AdamStep.Create(_plan.Adam, number, request.LearningRate, request.GradientFactor);
         await _compute.ForEachAsync(_blocks.Length, i => _blocks[i].Apply(number, step, mirrors, () => FaultPoint.Reach(FaultPhase.Apply, number)));
         lock (_filling)
-        lock (_totals)
         {
-            _totals.Clear();
-            Version = number;
+            lock (_totals)
+            {
+                _totals.Clear();
+                Version = number;
+            }
         }
     }
 
