@@ -28,7 +28,7 @@ internal static class FaultSchedule
 
     private static readonly ImmutableArray<FaultRole> Roles = [FaultRole.Driver, FaultRole.Holder, FaultRole.Standby, FaultRole.Worker, FaultRole.Silo];
 
-    // Only a run that begins from weights, is resumed or goes back comes by a restoration: that is for faults that are named.
+    // Only a run that begins from weights, is resumed or goes back comes by a restoration, only one that has lost or got a silo by a filling: they are for faults that are named.
     private static readonly ImmutableArray<FaultPhase> Phases = [.. Enum.GetValues<FaultPhase>().Where(phase => phase is not (FaultPhase.Restore or FaultPhase.Fill))];
 
     /// <summary>The faults of run <paramref name="run"/>.</summary>

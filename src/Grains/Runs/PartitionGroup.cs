@@ -93,7 +93,7 @@ internal sealed class PartitionGroup(
     }
 
     // A copy that was there under the same name is gone, with what it had kept.
-    private void Forget(List<(int Index, string Silo)> newcomers)
+    private void ForgetBefore(List<(int Index, string Silo)> newcomers)
     {
         _retired.RemoveAll(retired => newcomers.Contains((retired.Place.Index, retired.Silo)));
         if (_pinned is { } pinned)
@@ -183,7 +183,7 @@ internal sealed class PartitionGroup(
 
         bool moves = newcomers.Count > 0 || _retired.Count > 0;
         var filling = newcomers.ConvertAll(newcomer => _filling.Add(newcomer.Place.Index, newcomer.Silo));
-        Forget(newcomers.ConvertAll(newcomer => (newcomer.Place.Index, newcomer.Silo)));
+        ForgetBefore(newcomers.ConvertAll(newcomer => (newcomer.Place.Index, newcomer.Silo)));
         Map = new PartitionMap([.. next]);
         if (!moves) return false;
         await persist(Map);
@@ -251,6 +251,7 @@ internal sealed class PartitionGroup(
         var whole = await Task.WhenAll(found.Select(partition => TakeMissedAsync(fence, Map.Places[partition.Place.Index], partition.Answers)));
         if (whole.Any(copies => copies.Count == 0))
         {
+            _isReduced = false;
             var missing = found.SelectMany(partition => partition.Answers.MinBy(answer => ShardSet.Count(answer.Value.Missing)).Value.Missing).ToArray();
             return new Reduction([], ShardSet.Union(context.Spec.Shards, missing), []);
         }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace GenSlmOrleans.Silo.Hosting;
@@ -14,7 +13,6 @@ internal sealed class StartingCores
     // A bit for each core: 8,192, as many as the kernel can be built for.
     private const int MaskBytes = 1024;
     private const int BitsPerByte = 8;
-    private const string Threads = "/proc/self/task";
 
     // With these OpenMP binds its threads to what it finds when it is loaded, for ever.
     private static readonly string[] s_bindings = ["OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"];
@@ -28,7 +26,7 @@ internal sealed class StartingCores
     public static StartingCores Take()
     {
         var own = new byte[MaskBytes];
-        if (!OperatingSystem.IsLinux() || !Directory.Exists(Threads) || Array.Exists(s_bindings, IsSet) || GetAffinity(0, MaskBytes, own) != 0 || LastAlone(own) is not { } last) return new StartingCores(null);
+        if (!OwnThreads.AreKnown || Array.Exists(s_bindings, IsSet) || GetAffinity(0, MaskBytes, own) != 0 || LastAlone(own) is not { } last) return new StartingCores(null);
         SetAll(last);
         return new StartingCores(own);
     }
@@ -51,18 +49,7 @@ internal sealed class StartingCores
         return last;
     }
 
-    // A thread starts with the mask of the one that starts it: looked for until there is none that was not seen.
-    private static void SetAll(byte[] mask)
-    {
-        var seen = new HashSet<int>();
-        while (true)
-        {
-            int[] fresh = [.. Directory.EnumerateDirectories(Threads).Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Where(seen.Add)];
-            if (fresh.Length == 0) return;
-            // A thread may have ended, and a sandbox may refuse: it then uses the cores that it had.
-            foreach (int thread in fresh) _ = SetAffinity(thread, MaskBytes, mask);
-        }
-    }
+    private static void SetAll(byte[] mask) => OwnThreads.ChangeAll(thread => _ = SetAffinity(thread, MaskBytes, mask));
 
     [DllImport("libc", EntryPoint = "sched_getaffinity")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace GenSlmOrleans.Silo.Hosting;
@@ -19,13 +18,11 @@ internal static class StartingNiceness
     // Others on the machine may have all of it for long, and a silo has half a minute to join.
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(15);
 
-    private const string Threads = "/proc/self/task";
-
     /// <summary>Makes every thread of this process, and those that they will start, give way to what computes.</summary>
     /// <returns>Whether it has; <see cref="Leave"/> takes it back.</returns>
     public static bool Take()
     {
-        if (!OperatingSystem.IsLinux() || !Directory.Exists(Threads) || !MayReturn()) return false;
+        if (!OwnThreads.AreKnown || !MayReturn()) return false;
         ChangeAll(from: 0, to: Starting);
         _ = Task.Delay(Longest).ContinueWith(_ => Leave(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         return true;
@@ -44,18 +41,10 @@ internal static class StartingNiceness
         return may;
     }
 
-    private static void ChangeAll(int from, int to)
+    private static void ChangeAll(int from, int to) => OwnThreads.ChangeAll(thread =>
     {
-        // A thread starts with the niceness of the one that starts it: looked for until there is none that was not seen.
-        var seen = new HashSet<int>();
-        while (true)
-        {
-            int[] fresh = [.. Directory.EnumerateDirectories(Threads).Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Where(seen.Add)];
-            if (fresh.Length == 0) return;
-            foreach (int thread in fresh)
-                if (GetPriority(OfOneThread, thread) == from) _ = SetPriority(OfOneThread, thread, to);
-        }
-    }
+        if (GetPriority(OfOneThread, thread) == from) _ = SetPriority(OfOneThread, thread, to);
+    });
 
     // On Linux 'who' is a thread, 0 the calling one (setpriority(2), C library/kernel differences).
     [DllImport("libc", EntryPoint = "setpriority")]
