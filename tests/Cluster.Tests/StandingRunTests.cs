@@ -21,9 +21,11 @@ public sealed class StandingRunTests
         await cluster.SucceedAsync("watch", "flu", "--until-step", "3");
         await cluster.SucceedAsync("pause", "flu");
         await cluster.SucceedAsync("wait", "flu", "--for", "paused");
+        // The whole run takes no longer than a silo may need to start on a busy machine.
+        using var third = cluster.Start("silo", "--devices", "cpu", "--name", "third");
+        await cluster.ExpectSilosAsync("third active, silo-0 active, silo-1 active");
         await cluster.SucceedAsync("resume", "flu", "--detach");
 
-        using var third = cluster.Start("silo", "--devices", "cpu", "--name", "third");
         using var watch = cluster.Start("watch", "flu");
         await watch.LineAsync("third cpu: shard");
 
