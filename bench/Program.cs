@@ -1,7 +1,7 @@
 using GenSlmOrleans.Bench;
 using GenSlmOrleans.Client;
 
-const string Usage = "Expected 'bench all', or one of adam, path, exchange, channel, link, bytes, scaling, overhead, bf16, padding, script, validation, checkpoint, allocation, goodput, tokenize, determinism, control, elastic, starts, weights, memory, gpu and fuzz, each with options as bench/README.md lists them.";
+const string Usage = "Expected 'bench all', or one of adam, path, exchange, channel, link, bytes, scaling, overhead, bf16, padding, script, validation, checkpoint, allocation, goodput, tokenize, determinism, control, seed, elastic, starts, weights, memory, gpu and fuzz, each with options as bench/README.md lists them.";
 try
 {
     if (await AllBenches.TryRunAsync(args.FirstOrDefault(), [.. args.Skip(1)], new Results())) return 0;
@@ -35,6 +35,9 @@ try
             return 0;
         case "control":
             return await ControlBench.RunAsync(new Options(args.AsSpan(1), "rounds", "steps", "sites", "model"));
+        case "seed":
+            SeedBench.Run(new Options(args.AsSpan(1), "blocks", "rounds", "threads"));
+            return 0;
         case "elastic":
             await ElasticBench.RunAsync(new Options(args.AsSpan(1), "fasta", "model", "threads", "steps", "total-steps", "seq-length", "output"));
             return 0;

@@ -18,11 +18,14 @@ public enum RandomPurpose : uint
 /// </summary>
 public static class CounterRandom
 {
-    private const uint MultiplierA = 0xD2511F53;
-    private const uint MultiplierB = 0xCD9E8D57;
-    private const uint WeylA = 0x9E3779B9;
-    private const uint WeylB = 0xBB67AE85;
-    private const int Rounds = 10;
+    internal const uint MultiplierA = 0xD2511F53;
+    internal const uint MultiplierB = 0xCD9E8D57;
+    internal const uint WeylA = 0x9E3779B9;
+    internal const uint WeylB = 0xBB67AE85;
+    internal const int Rounds = 10;
+
+    /// <summary>Where in the counter's second word the purpose is.</summary>
+    internal const int PurposeShift = 24;
 
     /// <summary>64 random bits.</summary>
     public static ulong UInt64(ulong seed, RandomPurpose purpose, ulong stream, ulong index) => Pair(seed, purpose, stream, index).First;
@@ -31,7 +34,7 @@ public static class CounterRandom
     public static (ulong First, ulong Second) Pair(ulong seed, RandomPurpose purpose, ulong stream, ulong index)
     {
         var (a, b, c, d) = Philox(
-            ((uint)index, (uint)(index >> 32) | ((uint)purpose << 24), (uint)stream, (uint)(stream >> 32)), ((uint)seed, (uint)(seed >> 32)));
+            ((uint)index, (uint)(index >> 32) | ((uint)purpose << PurposeShift), (uint)stream, (uint)(stream >> 32)), ((uint)seed, (uint)(seed >> 32)));
         return (a | ((ulong)b << 32), c | ((ulong)d << 32));
     }
 

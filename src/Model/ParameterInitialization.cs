@@ -11,6 +11,11 @@ namespace GenSlmOrleans.Model;
 /// </summary>
 public static class ParameterInitialization
 {
+    private const int Draws = 3;
+
+    // Values made at a time.
+    private const int Piece = 256;
+
     /// <summary>Fills <paramref name="destination"/> with parameters <paramref name="offset"/>… of the flat vector.</summary>
     public static void Fill(HuggingFaceConfig config, ulong seed, long offset, Span<float> destination)
     {
@@ -32,22 +37,17 @@ public static class ParameterInitialization
             return;
         }
 
-        for (int i = 0; i < values.Length; i++)
-            values[i] = (float)(standardDeviation * Normal(seed, (ulong)(place + i)));
+        Span<ulong> sums = stackalloc ulong[Piece];
+        for (int from = 0; from < values.Length; from += Piece)
+        {
+            int count = Math.Min(Piece, values.Length - from);
+            CounterWords.Sum(seed, RandomPurpose.Initialization, (ulong)(place + from), Draws, sums[..count]);
+            for (int i = 0; i < count; i++) values[from + i] = (float)(standardDeviation * Normal(sums[i]));
+        }
     }
 
     // The sum of twelve uniform numbers less 6 has mean 0, variance 1 and, within ±3, the shape of the normal
     // distribution to about 1 % (Irwin-Hall); it needs no logarithm or cosine, whose last bit differs between
     // mathematics libraries. Three draws of 128 bits give the twelve, in 2^-32; half a step each makes the mean 0.
-    private static double Normal(ulong seed, ulong place)
-    {
-        ulong sum = 6;
-        for (ulong draw = 0; draw < 3; draw++)
-        {
-            var (first, second) = CounterRandom.Pair(seed, RandomPurpose.Initialization, place, draw);
-            sum += (first >> 32) + (first & 0xffffffff) + (second >> 32) + (second & 0xffffffff);
-        }
-
-        return (sum * (1.0 / 4294967296.0)) - 6.0;
-    }
+    private static double Normal(ulong sumOfTwelve) => ((long)(sumOfTwelve + 6) * (1.0 / 4294967296.0)) - 6.0;
 }

@@ -1,9 +1,22 @@
+using System.Runtime.Intrinsics.X86;
 using CsCheck;
 
 namespace GenSlmOrleans.Genomics.Tests;
 
 public sealed class SamplingTests
 {
+    private delegate int SumOfWords(ulong seed, RandomPurpose purpose, ulong stream, int draws, Span<ulong> sums);
+
+    // Those that this processor has.
+    private static IEnumerable<SumOfWords> Widths
+    {
+        get
+        {
+            if (Avx512F.IsSupported) yield return CounterWords.Sum512;
+            if (Avx2.IsSupported) yield return CounterWords.Sum256;
+        }
+    }
+
     [Fact]
     public void Philox_gives_the_published_numbers()
     {
@@ -14,6 +27,28 @@ public sealed class SamplingTests
             (0xd16cfe09u, 0x94fdccebu, 0x5001e420u, 0x24126ea1u),
             CounterRandom.Philox((0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344), (0xa4093822, 0x299f31d0)));
     }
+
+    [Fact]
+    public void Words_of_many_streams_are_those_of_each_whatever_the_width_of_the_processors_vectors() =>
+        Gen.Select(Gen.ULong, Gen.OneOf(Gen.ULong, Gen.ULong[uint.MaxValue - 20UL, uint.MaxValue + 20UL], Gen.Const(ulong.MaxValue - 3)), Gen.Int[0, 40], Gen.Int[1, 4]).Sample(
+            (seed, stream, count, draws) =>
+            {
+                var expected = new ulong[count];
+                CounterWords.SumOneByOne(seed, RandomPurpose.Initialization, stream, draws, expected);
+                foreach (var sum in Widths)
+                {
+                    var found = new ulong[count];
+                    int done = sum(seed, RandomPurpose.Initialization, stream, draws, found);
+                    Assert.InRange(done, Math.Max(0, count - 7), count);
+                    Assert.Equal(expected[..done], found[..done]);
+                }
+
+                var whole = new ulong[count];
+                CounterWords.Sum(seed, RandomPurpose.Initialization, stream, draws, whole);
+                Assert.Equal(expected, whole);
+            },
+            iter: 500,
+            threads: 1);
 
     [Fact]
     public void Every_record_is_seen_exactly_once_an_epoch_whatever_the_number_of_shards() =>
