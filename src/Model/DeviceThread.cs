@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using TorchSharp;
 
 namespace GenSlmOrleans.Model;
@@ -88,13 +89,21 @@ public sealed class DeviceThread : IDisposable
     {
         // Before libtorch starts its own threads from here: they inherit it.
         Niceness.LowerOwnThread();
-        foreach (var work in _queue.TakeAll())
+        while (TryTake(out var work))
         {
             Progress();
             Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
             work();
             Interlocked.Exchange(ref _busySince, 0);
         }
+    }
+
+    // What follows a window is others' work on the same cores: Adam, sums.
+    private bool TryTake([MaybeNullWhen(false)] out Action work)
+    {
+        if (_queue.TryTake(out work)) return true;
+        if (_threadCount > 1) OpenMpTeam.Release();
+        return _queue.TryTake(out work, waits: true);
     }
 
     private void UseThreads(int threadCount)

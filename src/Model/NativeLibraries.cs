@@ -14,6 +14,9 @@ public static class NativeLibraries
     private const string FolderVariable = "GENSLM_LIBTORCH";
     private const string Bridge = "LibTorchSharp";
 
+    /// <summary>The OpenMP runtime that libtorch brings along.</summary>
+    internal const string OpenMp = "gomp-98b21ff3";
+
     private static readonly Lazy<bool> Loaded = new(Load);
 
     /// <summary>Loads the libraries; later calls do nothing.</summary>
@@ -33,7 +36,7 @@ public static class NativeLibraries
         if (OfUser is { } folder && !File.Exists(Path.Combine(folder, FileName("torch_cpu"))))
             throw new DllNotFoundException($"{FolderVariable} is '{folder}', which has no {FileName("torch_cpu")}; it must be the folder of libtorch's libraries.");
         // In the order of their dependencies: each finds the ones before it already in the process, by name.
-        foreach (var name in (string[])["gomp-98b21ff3", "c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", Bridge])
+        foreach (var name in (string[])[OpenMp, "c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", Bridge])
             if (Find(name) is { } path) NativeLibrary.Load(path);
         NativeLibrary.SetDllImportResolver(typeof(torch).Assembly, (name, _, _) => Find(name) is { } path ? NativeLibrary.Load(path) : IntPtr.Zero);
         torch.InitializeDeviceType(DeviceType.CPU);
