@@ -37,6 +37,9 @@ internal static class CallFailure
     /// <summary>Whether another can be asked instead, or the same one again. Anything else is an error.</summary>
     public static bool IsLoss(Exception exception) => Of(exception) != FailureKind.Error;
 
+    /// <summary>Whether what failed may be a device's, or a silo's, own: no fault of the run or its data, and another silo may succeed.</summary>
+    public static bool MayBeOfTheSilo(Exception exception) => exception is not (RunFailedException or RunInputException or SupersededException);
+
     /// <summary>Whether the same callee may answer if asked again.</summary>
     public static bool IsSlow(Exception exception) => Of(exception) == FailureKind.Slow;
 }

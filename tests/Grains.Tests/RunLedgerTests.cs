@@ -48,7 +48,7 @@ public sealed class RunLedgerTests : IDisposable
     {
         var ledger = await RunLedger.OpenAsync(_files, _plan, DataHash, 0, head: null);
         var digests = await ComputeAsync(1);
-        Assert.Null(RunLedger.Objection(new StepRecords(_plan.Data), 1, digests));
+        Assert.Null(RunLedger.Objection(RunLedger.Expected(new StepRecords(_plan.Data), 1, digests.Length), 1, digests));
         (digests[1], digests[2]) = (digests[2], digests[1]);
         var failure = await Assert.ThrowsAsync<RunFailedException>(() => ledger.AppendAsync(1, digests));
         Assert.StartsWith("Step 1: shard 1 computed other records", failure.Message);

@@ -129,8 +129,8 @@ public sealed class CheckpointGrain(
 
     public Task<string> RecordStepAsync(Fence fence, StepRecord record) => OfOpened(fence, async opened =>
     {
-        await FaultPoint.ReachAsync(FaultPhase.Write, fence.Step);
         using var recording = await _recording.TakeAsync();
+        await FaultPoint.ReachAsync(FaultPhase.Write, fence.Step);
         await RecordAsync(opened, record);
         return LedgerOf(opened).Head;
     });

@@ -6,13 +6,19 @@ namespace GenSlmOrleans.Grains.Runs;
 /// <summary>
 /// The checkpoint grain as its driver sees it: when it is lost with its silo, it is opened again, elsewhere, and asked again;
 /// when the disk is full, it is asked until there is room. Everything it is asked may be asked twice. A checkpoint may be on its
-/// way while steps are recorded.
+/// way while steps are recorded. A file system that does not answer is waited for, for as long as the run is wanted.
 /// </summary>
 internal sealed class CheckpointKeeper(
-    IGrainFactory grains, string runId, string instance, RunSubmission submission, RunJournal journal, Func<bool> isToStop, ClusterMetrics metrics, TimeProvider time)
+    IGrainFactory grains, string runId, string instance, RunSubmission submission, RunJournal journal, Func<bool> isToStop, Task interrupted, ClusterMetrics metrics, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
+    // What a file system is given to end what it is at when the run has been cancelled.
+    private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(5);
+
+    // Weights are written and read for long; everything else takes a moment.
+    private static readonly TimeSpan MomentPatience = TimeSpan.FromSeconds(20);
 
     private readonly ICheckpointGrain _grain = grains.GetGrain<ICheckpointGrain>(runId);
     private readonly DiskWait _disk = new(runId, submission.Spec.Output, journal, isToStop, metrics, time);
@@ -31,7 +37,7 @@ internal sealed class CheckpointKeeper(
     {
         (_data, _opened, _last) = (data, fence, null);
         _openings++;
-        return await PatientlyAsync(grain => grain.OpenAsync(fence, instance, submission, data));
+        return await PatientlyAsync(grain => grain.OpenAsync(fence, instance, submission, data), takesLong: false);
     }
 
     /// <summary>Makes the newest whole checkpoint the last one, and says which were damaged.</summary>
@@ -45,7 +51,7 @@ internal sealed class CheckpointKeeper(
     /// <summary>Cuts metrics and ledger back to the step that the run goes on from.</summary>
     public async Task CutAsync(Fence fence, StepRecord? last)
     {
-        LedgerHead = await PatientlyAsync(grain => grain.CutAsync(fence, last));
+        LedgerHead = await PatientlyAsync(grain => grain.CutAsync(fence, last), takesLong: false);
         (_opened, _last) = (fence, last);
     }
 
@@ -57,7 +63,7 @@ internal sealed class CheckpointKeeper(
 
     public async Task RecordAsync(Fence fence, StepRecord record)
     {
-        LedgerHead = await PatientlyAsync(grain => grain.RecordStepAsync(fence, record));
+        LedgerHead = await PatientlyAsync(grain => grain.RecordStepAsync(fence, record), takesLong: false);
         (_opened, _last) = (fence, record);
     }
 
@@ -65,14 +71,14 @@ internal sealed class CheckpointKeeper(
     {
         await grain.RecordValidationAsync(fence, validation);
         return true;
-    });
+    }, takesLong: false);
 
     /// <summary>Writes a checkpoint, however long it takes.</summary>
     /// <param name="request">What to write.</param>
     /// <param name="isWaitedFor">Whether training stands still until it is written.</param>
     public async Task<CheckpointInventory> SaveAsync(CheckpointRequest request, Func<bool> isWaitedFor)
     {
-        var inventory = await PatientlyAsync(grain => grain.SaveAsync(request), isWaitedFor);
+        var inventory = await PatientlyAsync(grain => grain.SaveAsync(request), isWaitedFor: isWaitedFor);
         journal.Saved(inventory);
         return inventory;
     }
@@ -85,7 +91,8 @@ internal sealed class CheckpointKeeper(
         _isClosed = true;
         try
         {
-            await _grain.CloseAsync(fence);
+            var closing = _grain.CloseAsync(fence);
+            await (interrupted.IsCompleted ? closing.WaitAsync(CancelPatience, time) : closing);
         }
         catch (Exception exception) when (CallFailure.IsLoss(exception))
         {
@@ -93,7 +100,7 @@ internal sealed class CheckpointKeeper(
         }
     }
 
-    private async Task<T> PatientlyAsync<T>(Func<ICheckpointGrain, Task<T>> ask, Func<bool>? isWaitedFor = null)
+    private async Task<T> PatientlyAsync<T>(Func<ICheckpointGrain, Task<T>> ask, bool takesLong = true, Func<bool>? isWaitedFor = null)
     {
         long? firstLoss = null;
         bool lost = false;
@@ -105,9 +112,11 @@ internal sealed class CheckpointKeeper(
             long began = time.GetTimestamp();
             try
             {
-                if (lost && _openings == openings) await (_reopening = _reopening.IsCompleted ? ReopenAsync() : _reopening);
+                if (lost && _openings == openings) await WantedAsync(_reopening = _reopening.IsCompleted ? ReopenAsync() : _reopening, takesLong: false);
                 (lost, openings) = (false, _openings);
-                var answer = await ask(_grain);
+                var asked = ask(_grain);
+                await WantedAsync(asked, takesLong);
+                var answer = await asked;
                 waiting.IsWritten = true;
                 return answer;
             }
@@ -124,6 +133,22 @@ internal sealed class CheckpointKeeper(
                 await waiting.ForRoomAsync(exception);
             }
         }
+    }
+
+    private async Task WantedAsync(Task asked, bool takesLong)
+    {
+        long began = time.GetTimestamp();
+        while (!asked.IsCompleted)
+        {
+            await Task.WhenAny(asked, interrupted, Task.Delay(MomentPatience, time));
+            if (interrupted.IsCompleted) await Task.WhenAny(asked, Task.Delay(CancelPatience, time));
+            if (asked.IsCompleted) break;
+            if (interrupted.IsCompleted) throw new StepAbandonedException();
+            if (!takesLong) journal.Wait($"waiting for the output folder {submission.Spec.Output}, which has not answered for {time.GetElapsedTime(began).TotalSeconds:F0} s");
+        }
+
+        if (!takesLong && time.GetElapsedTime(began) >= MomentPatience) journal.GoOn();
+        await asked;
     }
 
     // Several may find out at the same time; one opens it for all.

@@ -33,7 +33,7 @@ internal sealed class DevicePool(
 
     private readonly Dictionary<SiloAddress, long> _passedOver = [];
     private readonly Dictionary<DeviceName, Preparation> _prepared = [];
-    private readonly SiloDataSets _data = new(context, dataHash, grains, journal);
+    private readonly SiloDataSets _data = new(context, dataHash, grains, journal, time);
     private readonly FailingDevices _failing = new(context.RunId, journal, time, log);
 
     // They may still have a replica, which another run would find in its way.
@@ -47,9 +47,11 @@ internal sealed class DevicePool(
     private string _kind = "";
 
     /// <summary>Where a device's replica is in its life.</summary>
-    private sealed class Preparation(SiloAddress silo)
+    private sealed class Preparation(SiloAddress silo, SlowPart slow)
     {
         public SiloAddress Silo { get; } = silo;
+
+        public SlowPart Slow { get; } = slow;
 
         public Task Done { get; set; } = Task.CompletedTask;
 
@@ -145,7 +147,7 @@ internal sealed class DevicePool(
             if (_prepared.ContainsKey(device) || _failing.Rests(device)) continue;
             // The queue may still name one that is no more.
             if (live.FirstOrDefault(silo => silo.Name == device.Silo) is not { } silo) continue;
-            var preparation = _prepared[device] = new Preparation(silo.Address);
+            var preparation = _prepared[device] = new Preparation(silo.Address, new SlowPart(time));
             preparation.Done = PrepareAsync(preparation, device, silo);
         }
     }
@@ -194,8 +196,21 @@ internal sealed class DevicePool(
     public async Task PreparedAsync(int enough, Func<bool> isToStop)
     {
         var all = Task.WhenAll(_prepared.Values.Select(preparation => preparation.Done));
-        while (!all.IsCompleted && Ready.Length < enough && !isToStop()) await Task.WhenAny(all, NextPreparedAsync(), Task.Delay(LookInterval, time));
+        while (!all.IsCompleted && Ready.Length < enough && !isToStop())
+        {
+            TellSlow();
+            await Task.WhenAny(all, NextPreparedAsync(), Task.Delay(LookInterval, time));
+        }
+
         if (!all.IsCompleted) await Task.WhenAny(all, Task.Delay(SlowestPatience, time));
+    }
+
+    /// <summary>Says which devices, and which silos, have been at their preparation for long.</summary>
+    public void TellSlow()
+    {
+        _data.TellSlow();
+        foreach (var (device, preparation) in _prepared.Where(known => !known.Value.Done.IsCompleted && known.Value.Slow.IsToBeTold()))
+            journal.Note($"{device.Silo} {device.Device} has been getting ready for {preparation.Slow.Seconds:F0} s");
     }
 
     /// <summary>Fails with a device's own error when none is ready and that one has been failing for long.</summary>

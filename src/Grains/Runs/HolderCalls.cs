@@ -8,7 +8,7 @@ namespace GenSlmOrleans.Grains.Runs;
 /// Asks the copies of a run's partitions. Slow is not gone: as long as a copy's silo is a member it is asked again, with pauses; of one
 /// that is gone, leaving or not what it should be there is no answer.
 /// </summary>
-internal sealed class HolderCalls(string runId, IGrainFactory grains, ClusterView view, TimeProvider time, ILogger log)
+internal sealed class HolderCalls(string runId, IGrainFactory grains, ClusterView view, RunJournal journal, TimeProvider time, ILogger log)
 {
     // A holder that a step waits for: longer than a silo needs to be declared dead.
     private static readonly TimeSpan SlowPatience = TimeSpan.FromMinutes(2);
@@ -40,19 +40,11 @@ internal sealed class HolderCalls(string runId, IGrainFactory grains, ClusterVie
         });
 
     /// <summary>Has one take a step's whole sum from another, for the blocks that it has; what it lacks then. Null: it, or the other, is lost.</summary>
-    public async Task<ReductionReport?> TakeReducedAsync(Fence fence, PartitionPlace place, string holder, string from)
+    public async Task<ReductionReport?> TakeReducedAsync(Fence fence, PartitionPlace place, string holder, string from) => (await AskAsync(place, holder, async (_, silo) =>
     {
-        try
-        {
-            await Grain(place, holder).TakeReducedAsync(fence, from);
-            return await Grain(place, holder).ReduceAsync(fence);
-        }
-        catch (Exception exception) when (CallFailure.IsLoss(exception))
-        {
-            log.HolderLost(exception, runId, place.Index, holder);
-            return null;
-        }
-    }
+        await Grain(place, silo).TakeReducedAsync(fence, from);
+        return await Grain(place, silo).ReduceAsync(fence);
+    }, from)).Value;
 
     /// <summary>Closes a step's accumulation in a partition's copies once they are filled, or says what they lack.</summary>
     public async Task<List<(string Silo, ReductionReport Report)>> ReduceFilledAsync(Fence fence, PartitionPlace place) => (await EachAsync([place], async (_, holder) =>
@@ -74,10 +66,14 @@ internal sealed class HolderCalls(string runId, IGrainFactory grains, ClusterVie
         }
     }
 
-    private async Task<(bool Lives, T? Value)> AskAsync<T>(PartitionPlace place, string silo, Func<PartitionPlace, string, Task<T>> ask)
+    /// <param name="place">The partition.</param>
+    /// <param name="silo">Whose copy is asked.</param>
+    /// <param name="ask">What.</param>
+    /// <param name="from">The silo that it needs for an answer: without that there is none either.</param>
+    private async Task<(bool Lives, T? Value)> AskAsync<T>(PartitionPlace place, string silo, Func<PartitionPlace, string, Task<T>> ask, string? from = null)
     {
         var backoff = new Backoff(time, SlowPatience);
-        while (view.Names.Contains(silo))
+        while (view.Names.Contains(silo) && (from is null || view.Names.Contains(from)))
         {
             try
             {
@@ -85,7 +81,9 @@ internal sealed class HolderCalls(string runId, IGrainFactory grains, ClusterVie
             }
             catch (Exception exception) when (CallFailure.IsLoss(exception) || exception is PartitionUnreachableException)
             {
-                if (CallFailure.IsSlow(exception) && await backoff.PauseAsync()) continue;
+                bool isSlow = CallFailure.IsSlow(exception);
+                if (isSlow && await backoff.PauseAsync()) continue;
+                if (isSlow) journal.Warn($"{silo} lives and has not answered for partition {place.Index} for {SlowPatience.TotalMinutes:F0} minutes; its copy is not counted on any more: {exception.Message.Split('\n')[0]}");
                 log.HolderLost(exception, runId, place.Index, silo);
                 return (false, default);
             }

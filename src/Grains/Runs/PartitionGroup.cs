@@ -13,7 +13,7 @@ namespace GenSlmOrleans.Grains.Runs;
 internal sealed class PartitionGroup(
     RunContext context, IGrainFactory grains, ClusterView view, RunJournal journal, Func<PartitionMap?, Task> persist, Action<string> passOver, TimeProvider time, ILogger log)
 {
-    private readonly HolderCalls _holders = new(context.RunId, grains, view, time, log);
+    private readonly HolderCalls _holders = new(context.RunId, grains, view, journal, time, log);
 
     private readonly List<(PartitionPlace Place, string Silo)> _retired = [];
 

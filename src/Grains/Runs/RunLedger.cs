@@ -62,24 +62,31 @@ public sealed class RunLedger
     {
         await OnFileThreadAsync(_files.RunAsync<int>, _output, () =>
         {
-            if (Objection(_records, step, shardDigests) is { } objection) throw new RunFailedException($"{objection} It was not recorded.");
+            if (Objection(Expected(_records, step, shardDigests.Count), step, shardDigests) is { } objection) throw new RunFailedException($"{objection} It was not recorded.");
             _file.Append(step, _plan.EpochOf(step), shardDigests);
             return 0;
         });
         Head = _file.Head;
     }
 
+    /// <summary>What the shards have to compute in a step: <see cref="ShardTotals.RecordsDigest"/> of each, in shard order.</summary>
+    /// <param name="records">Of the run's plan.</param>
+    /// <param name="step">The step.</param>
+    /// <param name="shards">How many shards there are.</param>
+    public static byte[][] Expected(StepRecords records, long step, int shards) =>
+        [.. Enumerable.Range(0, shards).Select(shard => StepDigest.OfShard(records.Window(step, shard).Span))];
+
     /// <summary>
     /// Whether what the shards computed is what they had to compute: null, or a sentence that names step and shard. For the driver
     /// to ask before a step is applied.
     /// </summary>
-    /// <param name="records">Of the run's plan.</param>
+    /// <param name="expected">What <see cref="Expected"/> gives.</param>
     /// <param name="step">The step.</param>
-    /// <param name="shardDigests"><see cref="ShardTotals.RecordsDigest"/> of the shards, in shard order.</param>
-    public static string? Objection(StepRecords records, long step, IReadOnlyList<byte[]> shardDigests)
+    /// <param name="shardDigests"><see cref="ShardTotals.RecordsDigest"/> of the shards, in shard order; none when the step was skipped.</param>
+    public static string? Objection(byte[][] expected, long step, IReadOnlyList<byte[]> shardDigests)
     {
         for (int shard = 0; shard < shardDigests.Count; shard++)
-            if (!StepDigest.OfShard(records.Window(step, shard).Span).AsSpan().SequenceEqual(shardDigests[shard]))
+            if (!expected[shard].AsSpan().SequenceEqual(shardDigests[shard]))
                 return $"Step {step}: shard {shard} computed other records than the run's settings and data give.";
         return null;
     }

@@ -19,8 +19,9 @@ internal sealed record Standing(TrainingProgress Progress, CheckpointInventory I
 /// </summary>
 internal sealed class RunStart(RunTeam team, RunRecord record, RunJournal journal, TimeProvider time)
 {
-    // Silos that die while it begins may be followed by others.
+    // Silos that die while it begins may be followed by others. To read a large model's weights takes long by itself.
     private static readonly TimeSpan BeginPatience = TimeSpan.FromMinutes(10);
+    private const int FewestTries = 10;
 
     /// <summary>Adopts what is there, or begins.</summary>
     /// <exception cref="RunInputException">Weights or output folder are not as they should be.</exception>
@@ -73,7 +74,7 @@ internal sealed class RunStart(RunTeam team, RunRecord record, RunJournal journa
     /// <summary>Begins from the last checkpoint or from scratch, again and again while silos die meanwhile.</summary>
     private async Task<Standing> BeginPatientlyAsync(CheckpointInventory inventory, bool first)
     {
-        var backoff = new Backoff(time, BeginPatience);
+        var backoff = new Backoff(time, BeginPatience, FewestTries);
         bool isTold = false;
         while (true)
         {

@@ -38,7 +38,8 @@ internal sealed class RunTeam
         (_surroundings, _journal, _view, Pool, Data, Plan, Interrupted) = (surroundings, journal, view, pool, data, plan, interrupted);
         Partitions = new PartitionGroup(context, surroundings.Grains, view, journal, PersistAsync, pool.PassOver, surroundings.Time, surroundings.Log);
         var submission = surroundings.Record.Submission! with { DeviceFingerprint = Record.DeviceFingerprint };
-        Keeper = new CheckpointKeeper(surroundings.Grains, context.RunId, surroundings.Record.Instance, submission, journal, () => IsToStop, surroundings.Metrics, surroundings.Time);
+        Keeper = new CheckpointKeeper(surroundings.Grains, context.RunId, surroundings.Record.Instance, submission, journal, () => IsToStop, interrupted, surroundings.Metrics, surroundings.Time);
+        Expected = new ExpectedRecords(surroundings.Files, plan);
         RunId = context.RunId;
         _handOver = new HandOver(Partitions, pool, view, () => FenceAt(0), RunId, surroundings.Time, surroundings.Log);
     }
@@ -57,6 +58,9 @@ internal sealed class RunTeam
 
     /// <summary>Keeps the output folder.</summary>
     public CheckpointKeeper Keeper { get; }
+
+    /// <summary>What the shards of a step have to compute.</summary>
+    public ExpectedRecords Expected { get; }
 
     /// <summary>Completes when the run is not to end the step at hand.</summary>
     public Task Interrupted { get; }
@@ -174,6 +178,7 @@ internal sealed class RunTeam
     /// <summary>Something may have changed: a silo, a device, another run that has ended.</summary>
     public async Task ChangeAsync()
     {
+        Pool.TellSlow();
         _view.Refresh();
         await Task.WhenAny(_view.Changed(), Pool.NextPreparedAsync(), Task.Delay(BoundaryPatience, _surroundings.Time));
     }
@@ -233,7 +238,11 @@ internal sealed class RunTeam
                 var opening = OpenAsync();
                 // A file system may hang; whoever has had enough of it may say so.
                 while (await Task.WhenAny(opening, Task.Delay(BoundaryPatience, surroundings.Time)) != opening)
+                {
+                    pool.TellSlow();
                     if (surroundings.Record.Wish != RunWish.Run) throw new StepAbandonedException();
+                }
+
                 return await opening;
             }
             catch (StaleMessageException)

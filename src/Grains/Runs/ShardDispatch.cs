@@ -162,7 +162,7 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
             if (exception is DevicesStuckException) journal.Warn($"{exception.Message}; it is set aside");
             Lose(work, exception);
         }
-        catch (Exception exception) when (IsOfTheDevice(exception) && MayBeOfThisSiloAlone(work.Shards))
+        catch (Exception exception) when (CallFailure.MayBeOfTheSilo(exception) && MayBeOfThisSiloAlone(work.Shards))
         {
             journal.Warn($"{work.Silo} failed: {exception.Message.Split('\n')[0]}");
             _failed.Add(work.Shards);
@@ -177,10 +177,6 @@ internal sealed class ShardDispatch(DevicePool pool, RunJournal journal, Cluster
         while (QueueOf(work.Silo).TryDequeue(out var range)) orphans.Add(range);
         Orphan(work.Silo, orphans, exception);
     }
-
-    // Not what the run itself or its data are to blame for. Parameters that one silo does not reach, another may.
-    private static bool IsOfTheDevice(Exception exception) =>
-        exception is not (RunFailedException or RunInputException or SupersededException);
 
     // The same on another silo is no fault of the device's.
     private bool MayBeOfThisSiloAlone(ShardRange shards) =>

@@ -8,15 +8,20 @@ namespace GenSlmOrleans.Grains.Runs;
 /// <param name="context">The run.</param>
 /// <param name="dataHash">The hash of the data that it began with; empty when it has not begun.</param>
 /// <param name="grains">Finds the silos.</param>
-/// <param name="journal">Is told which silos cannot take part.</param>
-internal sealed class SiloDataSets(RunContext context, string dataHash, IGrainFactory grains, RunJournal journal)
+/// <param name="journal">Is told which silos cannot take part, and which are slow.</param>
+/// <param name="time">The clock.</param>
+internal sealed class SiloDataSets(RunContext context, string dataHash, IGrainFactory grains, RunJournal journal, TimeProvider time)
 {
     private readonly Dictionary<SiloAddress, SiloDataSet> _known = [];
     private string _hash = dataHash;
 
     /// <summary>A silo's copy of the data.</summary>
-    internal sealed class SiloDataSet
+    internal sealed class SiloDataSet(string silo, SlowPart slow)
     {
+        public string Silo { get; } = silo;
+
+        public SlowPart Slow { get; } = slow;
+
         public Task Opening { get; set; } = Task.CompletedTask;
 
         public DataSummary? Summary { get; set; }
@@ -50,9 +55,15 @@ internal sealed class SiloDataSets(RunContext context, string dataHash, IGrainFa
     public SiloDataSet Open(LiveSilo silo)
     {
         if (_known.TryGetValue(silo.Address, out var known) && (known.Summary is not null || known.IsRefused || !known.Opening.IsCompleted)) return known;
-        var data = _known[silo.Address] = new SiloDataSet();
+        var data = _known[silo.Address] = new SiloDataSet(silo.Name, new SlowPart(time));
         data.Opening = OpenAsync(silo, data);
         return data;
+    }
+
+    /// <summary>Says which silos have been at it for long.</summary>
+    public void TellSlow()
+    {
+        foreach (var data in _known.Values.Where(data => !data.Opening.IsCompleted && data.Slow.IsToBeTold())) journal.Note($"{data.Silo} has been opening the data for {data.Slow.Seconds:F0} s");
     }
 
     private static async Task<DataSummary> FirstAsync(List<SiloDataSet> opening)

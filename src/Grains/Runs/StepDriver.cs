@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using GenSlmOrleans.Abstractions;
-using GenSlmOrleans.Genomics;
 using GenSlmOrleans.Grains.Diagnostics;
 using GenSlmOrleans.Training;
 
@@ -19,14 +18,14 @@ internal sealed record WindowOutcome(double TrainLoss, double GradientNorm, doub
 /// <summary>One optimizer step over the whole cluster (DESIGN §7), and one validation, whoever comes or goes meanwhile.</summary>
 internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetrics metrics, TimeProvider time)
 {
-    // With pauses of up to 2 s between them; each is told in the run's events.
+    // With pauses of up to 2 s between them; each is told in the run's events. A large window takes longer than that by itself.
     private static readonly TimeSpan RepeatPatience = TimeSpan.FromMinutes(5);
+    private const int FewestTries = 10;
 
     private readonly Dictionary<string, ShardRange> _nothing = [];
     private readonly RunPlan _plan = team.Plan;
     private readonly DevicePool _pool = team.Pool;
     private readonly PartitionGroup _partitions = team.Partitions;
-    private readonly StepRecords _records = new(team.Plan.Data);
 
     private long _shardsReassigned;
     private long _repeatedMicroBatches;
@@ -49,12 +48,13 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
     public async Task<WindowOutcome> AccumulateAsync(Fence fence, bool goesOn)
     {
         long start = time.GetTimestamp();
+        var expected = team.Expected.DigestsAsync(fence.Step);
         var whole = _partitions.Whole;
         ImmutableArray<ShardRange> shards = [new ShardRange(0, _plan.Spec.Shards)];
         IReadOnlyDictionary<string, ShardRange> inFlight = _nothing;
         if (goesOn) (shards, inFlight) = await FindMissingAsync(fence);
         Reduction reduction;
-        var backoff = new Backoff(time, RepeatPatience);
+        var backoff = new Backoff(time, RepeatPatience, FewestTries);
         for (bool again = false; ; again = true)
         {
             await DispatchAsync(fence, shards, inFlight, whole, again);
@@ -66,10 +66,10 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
             _shardsReassigned += ShardSet.Count(shards);
             journal.Replanned($"step {fence.Step} lacks {string.Join(", ", shards)}; computed again");
             if (!await backoff.PauseAsync())
-                throw new RunFailedException($"Step {fence.Step} lacks {string.Join(", ", shards)} after {backoff.Tries} tries in {RepeatPatience.TotalMinutes:F0} minutes: what is computed does not reach the parameters. No parameter was changed; the run resumes from its last checkpoint.");
+                throw new RunFailedException($"Step {fence.Step} lacks {string.Join(", ", shards)} after {backoff.Tries} tries in more than {RepeatPatience.TotalMinutes:F0} minutes: what is computed does not reach the parameters. No parameter was changed; the run resumes from its last checkpoint.");
         }
 
-        if (RunLedger.Objection(_records, fence.Step, [.. reduction.Totals.Select(shard => shard.RecordsDigest)]) is { } objection) throw new RunFailedException(objection);
+        if (RunLedger.Objection(await expected, fence.Step, [.. reduction.Totals.Select(shard => shard.RecordsDigest)]) is { } objection) throw new RunFailedException(objection);
         var totals = WindowTotals.SumInShardOrder([.. reduction.Totals.Select(TotalsOf)]);
         double windowFactor = GradientScale.WindowFactor(_plan.Scaling, totals, _plan.Spec.Shards);
         // Block norms add up in block order, however the blocks are partitioned.
@@ -90,7 +90,8 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
     /// <summary>The record that makes a step's gradient not finite; null when each by itself is.</summary>
     public async Task<NonFiniteRecord?> FindNonFiniteAsync(Fence fence)
     {
-        var backoff = new Backoff(time, RepeatPatience);
+        var backoff = new Backoff(time, RepeatPatience, FewestTries);
+        bool failed = false;
         while (true)
         {
             if (_pool.Sites.IsEmpty) await team.ReplenishAsync(mayStop: true);
@@ -106,14 +107,18 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
                 {
                     foreach (var answer in answers) found ??= await answer;
                 }
-                catch (Exception exception) when (IsOfTheSilo(exception))
+                catch (Exception exception) when (IsOfTheSilo(exception) || (CallFailure.MayBeOfTheSilo(exception) && sites.Length > 1 && !failed))
                 {
+                    failed |= !IsOfTheSilo(exception);
+                    journal.Warn($"{silo} did not find out which record's gradient is not finite: {exception.Message.Split('\n')[0]}");
                     _pool.Lose(silo);
                     lost = true;
                 }
             }
 
-            if (found is not null || !lost || !await backoff.PauseAsync()) return found;
+            if (found is not null || !lost) return found;
+            if (!await backoff.PauseAsync())
+                throw new RunFailedException($"Step {fence.Step}: the gradient is not finite, and no silo could find out which record makes it so, tried {backoff.Tries} times. No parameter was changed; the run resumes from its last checkpoint.");
         }
     }
 
@@ -131,7 +136,8 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
         var tokens = new long[count];
         var pending = new Queue<(int First, int End)>(BatchRanges(count, _pool.Sites.Length));
         var running = new Dictionary<Task, (string Silo, int First, int End)>();
-        var backoff = new Backoff(time, RepeatPatience);
+        var backoff = new Backoff(time, RepeatPatience, FewestTries);
+        var failed = new HashSet<int>();
         var stopped = team.Interrupted;
         while (pending.Count > 0 || running.Count > 0)
         {
@@ -156,8 +162,10 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
                 var report = await (Task<ValidationReport>)done;
                 report.LossSums.CopyTo(losses, work.First);
                 report.LossTokens.CopyTo(tokens, work.First);
+                backoff.Restart();
             }
-            catch (Exception exception) when (IsOfTheSilo(exception))
+            // The same error on another silo is no fault of a silo's.
+            catch (Exception exception) when (IsOfTheSilo(exception) || (CallFailure.MayBeOfTheSilo(exception) && _pool.Sites.Length > 1 && failed.Add(work.First)))
             {
                 pending.Enqueue((work.First, work.End));
                 await GiveUpAsync(work.Silo, fence, exception, backoff);

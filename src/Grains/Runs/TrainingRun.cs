@@ -1,5 +1,6 @@
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Host;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 
@@ -29,6 +30,9 @@ internal sealed record RunSurroundings(
 
     /// <summary>Makes the run's plan, once a silo has seen its data.</summary>
     public required Func<RunSubmission, DataSummary, Task<RunPlan>> PlanAsync { get; init; }
+
+    /// <summary>Where what takes its time is done.</summary>
+    public required FileThreads Files { get; init; }
 
     /// <summary>How often silos died while they prepared it.</summary>
     public required PreparationCount Preparation { get; init; }

@@ -1,5 +1,6 @@
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Grains.Diagnostics;
+using GenSlmOrleans.Grains.Host;
 using Microsoft.Extensions.Logging;
 using Orleans.Placement;
 using Orleans.Runtime;
@@ -18,6 +19,7 @@ public sealed class TrainingRunGrain(
     IClusterMembershipService membership,
     ILocalSiloDetails silo,
     RunPlans plans,
+    FileThreads files,
     ClusterMetrics metrics,
     StorePatience patience,
     TimeProvider time,
@@ -164,6 +166,7 @@ public sealed class TrainingRunGrain(
         {
             Objection = SubmissionRules.Objection(RunId, Record.Submission) ?? _preparation.Objection,
             PlanAsync = plans.OfAsync,
+            Files = files,
             Preparation = _preparation,
         };
         _run = new TrainingRun(RunId, surroundings);

@@ -156,6 +156,12 @@ internal sealed class Site
     /// <summary>Ends the work of a device and disposes every tensor it has.</summary>
     public Task ReleaseAsync(string name) => ReleaseAsync(name, Task.Delay(TurnPatience, _silo.Time));
 
+    /// <summary>After an error of its own a device's replica is not to be trusted: the next preparation makes and proves another.</summary>
+    public void ReleaseAfter(Exception exception, SiteDevice device)
+    {
+        if (!CallFailure.IsLoss(exception) && CallFailure.MayBeOfTheSilo(exception)) _ = ReleaseAsync(device.Replica.DeviceName);
+    }
+
     private async Task ReleaseAsync(string name, Task patience)
     {
         if (!_devices.TryRemove(name, out var making)) return;

@@ -50,11 +50,11 @@ public sealed class SiteGrain(SiteStore sites, SiteResources silo, IGrainFactory
         return site.InTurnAsync(async () =>
         {
             var devices = Devices(site, request.Devices);
-            var parameters = new SiteParameters(Transfer, [.. devices.Select(device => device.Replica)]);
+            var parameters = new SiteParameters(Transfer, devices);
             if (request.Checkpoint.Length > 0) await parameters.BringAsync(grains.GetGrain<ICheckpointGrain>(RunId), request.Checkpoint);
             else await parameters.BringAsync(request.Fence, request.Partitions);
             await FaultPoint.ReachAsync(FaultPhase.Validate, request.Fence.Step);
-            var losses = await EvaluateAsync(devices, request);
+            var losses = await EvaluateAsync(site, devices, request);
             return new ValidationReport([.. losses.Select(loss => loss.LossSum)], [.. losses.Select(loss => loss.LossTokens)]);
         });
     }
@@ -65,7 +65,7 @@ public sealed class SiteGrain(SiteStore sites, SiteResources silo, IGrainFactory
         return site.InTurnAsync<NonFiniteRecord?>(async () =>
         {
             var device = Devices(site, request.Devices)[0];
-            await new SiteParameters(Transfer, [device.Replica]).BringAsync(request.Fence with { Step = request.Fence.Step - 1 }, request.Partitions);
+            await new SiteParameters(Transfer, [device]).BringAsync(request.Fence with { Step = request.Fence.Step - 1 }, request.Partitions);
             var position = device.Replica.Plan.Windows.Locate(request.Fence.Step);
             return await device.WatchedAsync(() => device.Replica.FindNonFiniteAsync(request.Shards, position));
         });
@@ -90,7 +90,7 @@ public sealed class SiteGrain(SiteStore sites, SiteResources silo, IGrainFactory
     }
 
     // The devices take the batches one after the other; a batch whose device hangs is another's.
-    private static async Task<MicroBatchLoss[]> EvaluateAsync(ImmutableArray<SiteDevice> devices, ValidationRequest request)
+    private static async Task<MicroBatchLoss[]> EvaluateAsync(Site site, ImmutableArray<SiteDevice> devices, ValidationRequest request)
     {
         var losses = new MicroBatchLoss[request.EndBatch - request.FirstBatch];
         using var batches = new ShardWindow(request.Fence.Step, new ShardRange(request.FirstBatch, request.EndBatch));
@@ -108,6 +108,11 @@ public sealed class SiteGrain(SiteStore sites, SiteResources silo, IGrainFactory
                     stuck.Add(exception.Message);
                     batches.Return(batch);
                     return;
+                }
+                catch (Exception exception)
+                {
+                    site.ReleaseAfter(exception, device);
+                    throw;
                 }
             }
         }));

@@ -28,7 +28,7 @@ internal sealed class SiteWork(
     public async Task<WindowReport> RunAsync()
     {
         var clocks = devices.Select(device => new PhaseClock(metrics, time, site.Context.RunId, device.Replica.DeviceName)).ToArray();
-        var parameters = new SiteParameters(transfer, [.. devices.Select(device => device.Replica)]);
+        var parameters = new SiteParameters(transfer, devices);
         await parameters.BringAsync(request.Fence with { Step = request.Fence.Step - 1 }, request.Partitions, window.Abandoned);
         foreach (var clock in clocks) clock.Ended("fetch");
         try
@@ -72,13 +72,12 @@ internal sealed class SiteWork(
                     return;
                 }
 
-                // After an error of its own a device's replica is not to be trusted: the next preparation makes and proves another.
-                if (!CallFailure.IsLoss(exception) && exception is not (RunFailedException or RunInputException)) _ = site.ReleaseAsync(device.Replica.DeviceName);
+                site.ReleaseAfter(exception, device);
                 throw;
             }
 
             if (growing is not null) await PushedAsync(growing, pushing);
-            foreach (var (node, sum) in await _adding.TakeAsync(() => Task.FromResult(Complete()))) await PushAsync(device, node, sum);
+            foreach (var (node, sum) in await _adding.TakeAsync(() => Task.FromResult(Complete()))) await device.WatchedAsync(() => PushAsync(device, node, sum));
             clock.Ended("push");
         }
     }
@@ -158,9 +157,12 @@ internal sealed class SiteWork(
         Contributed(growing.Node);
     }
 
-    // Sums of several devices meet in the host's memory.
-    private Task<bool> AddAsync(SiteDevice device, int shard, GradientBuffer gradient) => _adding.TakeAsync(() =>
-        device.Replica.OnDeviceAsync(() => _sums.Add(new TreeNode(0, shard), devices.Length > 1 ? device.Replica.ToHost(gradient) : gradient)));
+    private async Task AddAsync(SiteDevice device, int shard, GradientBuffer gradient)
+    {
+        // Sums of several devices meet in the host's memory. One that hangs on the way there must not keep the others from adding theirs.
+        var sum = devices.Length == 1 ? gradient : await device.WatchedAsync(() => device.Replica.OnDeviceAsync(() => device.Replica.ToHost(gradient)), late => late.Return());
+        await device.WatchedAsync(() => _adding.TakeAsync(() => device.Replica.OnDeviceAsync(() => _sums.Add(new TreeNode(0, shard), sum))));
+    }
 
     // A node of the cover of what the window keeps is complete when its sum is held as such: no larger one will come of it.
     private List<(TreeNode Node, GradientBuffer Sum)> Complete()
@@ -178,11 +180,13 @@ internal sealed class SiteWork(
         while (_sums.Held.Count > 0)
         {
             var node = _sums.Held.First();
-            if (_sums.TryTake(node, out var sum)) await PushAsync(devices.First(device => !device.IsStuck), node, sum);
+            if (!_sums.TryTake(node, out var sum)) continue;
+            var device = devices.First(device => !device.IsStuck);
+            await device.WatchedAsync(() => PushAsync(device, node, sum));
         }
     }
 
-    private async Task PushAsync(SiteDevice device, TreeNode node, GradientBuffer sum)
+    private async Task<bool> PushAsync(SiteDevice device, TreeNode node, GradientBuffer sum)
     {
         using (var source = new SumSource(device.Replica, sum, window.IsTaken, compute))
         {
@@ -192,6 +196,7 @@ internal sealed class SiteWork(
         }
 
         Contributed(node);
+        return true;
     }
 
     private async Task PushAsync(GrowingSum growing, CancellationToken cancellation)
