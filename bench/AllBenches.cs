@@ -33,8 +33,8 @@ internal static class AllBenches
         Task? run = name switch
         {
             "adam" => RunAdam(),
-            "path" => ExchangeBench.RunAsync(With("fasta", "model", "rounds", "steps"), silos: 1, results),
-            "exchange" => ExchangeBench.RunAsync(With("fasta", "model", "rounds", "steps"), silos: 2, results),
+            "path" => ExchangeBench.RunAsync(With("fasta", "model", "rounds", "steps", "warm-up"), silos: 1, results),
+            "exchange" => ExchangeBench.RunAsync(With("fasta", "model", "rounds", "steps", "warm-up"), silos: 2, results),
             "channel" => ChannelBench.RunAsync(With("model", "rounds", "passes"), results),
             "link" => LinkBench.RunAsync(With("fasta", "model", "rounds", "steps", "short-steps", "seq-length", "megabits", "exchange"), results),
             "bytes" => BytesBench.RunAsync(With("fasta", "model", "steps", "silos"), results),

@@ -24,7 +24,7 @@ public static class DeviceFingerprint
     public static string Of(string deviceName)
     {
         NativeLibraries.EnsureLoaded();
-        bool isProcessor = deviceName == "cpu";
+        bool isProcessor = deviceName.Split(':')[0] == "cpu";
         string[] parts =
         [
             isProcessor ? $"cpu {Processor()}" : CudaDriver.NameOf(deviceName),

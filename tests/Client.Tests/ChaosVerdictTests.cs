@@ -50,6 +50,15 @@ public sealed class ChaosVerdictTests
     }
 
     [Fact]
+    public void A_silo_that_is_lost_without_being_struck_is_objected_to()
+    {
+        var strike = new Strike(Fault.Kill(silo: 1), ["silo-1"], Noon, 4, HitDriver: false, Aimed: true);
+        RunEvent Lost(string silo) => new(1, RunEventKind.SiloLost, 3, $"{silo} is lost", null, Noon);
+        Assert.Empty(Verdict.Starved([Lost("silo-1")], [strike]));
+        Assert.Equal(["after step 3 silo-2 is lost, and nothing had struck it"], Verdict.Starved([Lost("silo-1"), Lost("silo-2")], [strike]));
+    }
+
+    [Fact]
     public void A_run_has_gone_on_without_a_silo_when_it_took_a_step_after_it_knew()
     {
         RunEvent At(double seconds, RunEventKind kind, string text = "") => new(1, kind, 3, text, null, Noon.AddSeconds(seconds));

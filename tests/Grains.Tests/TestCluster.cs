@@ -87,7 +87,9 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <param name="memory">What each silo may use; null: what the machine has.</param>
     /// <param name="siteTime">The clock by which a site decides that a device hangs.</param>
     /// <param name="hasChannel">Whether blocks go past Orleans.</param>
-    public static async Task<TestCluster> StartAsync(short silos, StorePatience? patience = null, Func<SiloMemory>? memory = null, TimeProvider? siteTime = null, bool hasChannel = true)
+    /// <param name="deviceNames">The devices of each silo, all of them the processor; null: one.</param>
+    public static async Task<TestCluster> StartAsync(
+        short silos, StorePatience? patience = null, Func<SiloMemory>? memory = null, TimeProvider? siteTime = null, bool hasChannel = true, string[]? deviceNames = null)
     {
         var cache = new TemporaryFolder();
         var builder = new InProcessTestClusterBuilder(silos);
@@ -101,9 +103,9 @@ internal sealed class TestCluster : IAsyncDisposable
         {
             silo.Services.AddPlacementDirector<OnNamedSilo, NamedSiloDirector>();
             silo.Services.AddSingleton(TimeProvider.System);
-            silo.Services.AddSingleton(devices.GetOrAdd(options.SiloName, name => new SiloDevices(["cpu"], siteTime ?? TimeProvider.System, trials: new DeviceTrials(
+            silo.Services.AddSingleton(devices.GetOrAdd(options.SiloName, name => new SiloDevices([.. (deviceNames ?? ["cpu"]).Select(device => new ComputeDevice(device, siteTime ?? TimeProvider.System, new DeviceTrials(
                 (replica, origin, batch) => trials.GetValueOrDefault(name, DeviceTrials.Real).Prove(replica, origin, batch),
-                device => trials.GetValueOrDefault(name, DeviceTrials.Real).Probe(device)))));
+                probed => trials.GetValueOrDefault(name, DeviceTrials.Real).Probe(probed))))])));
             silo.Services.AddSingleton<ComputeThreads>();
             silo.Services.AddSingleton<FileThreads>();
             silo.Services.AddSingleton(services => new TokenStores(cache.File(options.SiloName), services.GetRequiredService<FileThreads>()));

@@ -23,7 +23,7 @@ internal static class Verdict
     public static IEnumerable<string> Of(RunStatus status, IReadOnlyList<RunEvent> events, string output, Expectation? expected, IReadOnlyCollection<Strike> strikes)
     {
         if (status.State != RunState.Completed) return [$"it ended as {status.State} after step {status.Step}: {status.Failure?.Message ?? "no reason given"}"];
-        return [.. Weights(status, expected), .. Ledger(status, output), .. Metrics(output, expected?.Steps ?? status.Step), .. Repetitions(status, events, strikes)];
+        return [.. Weights(status, expected), .. Ledger(status, output), .. Metrics(output, expected?.Steps ?? status.Step), .. Starved(events, strikes), .. Repetitions(status, events, strikes)];
     }
 
     private static IEnumerable<string> Weights(RunStatus status, Expectation? expected)
@@ -72,12 +72,16 @@ internal static class Verdict
         if (validated.Length != validated.Distinct().Count()) yield return $"metrics.jsonl has the validations {string.Join(",", validated)}; expected each once";
     }
 
+    /// <summary>Slow is not dead: no silo is lost that nothing has struck.</summary>
+    public static IEnumerable<string> Starved(IReadOnlyList<RunEvent> events, IReadOnlyCollection<Strike> strikes) => events
+        .Where(happened => happened.Kind == RunEventKind.SiloLost && !strikes.Any(strike => strike.Silos.Any(silo => happened.Text.Contains(silo, StringComparison.Ordinal))))
+        .Select(happened => $"after step {happened.Step} {happened.Text}, and nothing had struck it");
+
     // Whoever survives the death of a worker repeats nothing; one death, or a silo that leaves, costs no step.
     private static IEnumerable<string> Repetitions(RunStatus status, IReadOnlyList<RunEvent> events, IReadOnlyCollection<Strike> strikes)
     {
-        // A silo that was starved of its core until it was declared dead is a fault that nobody planned.
-        bool unplanned = events.Any(happened => happened.Kind == RunEventKind.SiloLost && !strikes.Any(strike => strike.Silos.Any(silo => happened.Text.Contains(silo, StringComparison.Ordinal))));
-        if (unplanned) yield break;
+        // What was repeated for one that was lost without being struck is not the run's fault.
+        if (Starved(events, strikes).Any()) yield break;
         if (strikes.All(CostsNoMicroBatch) && status.RepeatedMicroBatches > 0) yield return $"{status.RepeatedMicroBatches} micro-batches were repeated; none had to be";
         if ((strikes.All(strike => strike.Fault.Kind is FaultKind.Drain or FaultKind.Join) || strikes.Count <= 1) && strikes.All(CostsNoStep) && status.ReplayedSteps > 0)
             yield return $"{status.ReplayedSteps} steps were replayed; none had to be";

@@ -20,6 +20,9 @@ public sealed class SiloDevices : IDisposable
         All = [.. chosen.Select(name => new ComputeDevice(name, time, trials))];
     }
 
+    /// <summary>Of devices that need not be chosen or claimed.</summary>
+    internal SiloDevices(IReadOnlyList<ComputeDevice> devices) => All = devices;
+
     /// <summary>Why GPUs could not be claimed, so that another silo may offer them too; null: they could.</summary>
     public string? Unclaimed => _claims.Objection;
 

@@ -95,7 +95,16 @@ public sealed class SiteGrain(SiteStore sites, SiteResources silo, IGrainFactory
         var losses = new MicroBatchLoss[request.EndBatch - request.FirstBatch];
         using var batches = new ShardWindow(request.Fence.Step, new ShardRange(request.FirstBatch, request.EndBatch));
         var stuck = new List<string>();
-        await Task.WhenAll(devices.Select(async device =>
+        for (var working = devices; ; working = [.. devices.Where(device => !device.IsStuck)])
+        {
+            await Task.WhenAll(working.Select(EvaluateAsync));
+            if (batches.Take() is not { } left) return losses;
+            // What a device that hangs has given back when the others had nothing to do any more.
+            batches.Return(left);
+            if (devices.All(device => device.IsStuck)) throw new DevicesStuckException(string.Join("; ", stuck));
+        }
+
+        async Task EvaluateAsync(SiteDevice device)
         {
             while (batches.Take() is { } batch)
             {
@@ -115,8 +124,7 @@ public sealed class SiteGrain(SiteStore sites, SiteResources silo, IGrainFactory
                     throw;
                 }
             }
-        }));
-        return batches.Take() is null ? losses : throw new DevicesStuckException(string.Join("; ", stuck));
+        }
     }
 
     private static ImmutableArray<SiteDevice> Devices(Site site, ImmutableArray<string> names)

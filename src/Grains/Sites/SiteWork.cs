@@ -36,7 +36,16 @@ internal sealed class SiteWork(
             var position = _plan.Windows.Locate(request.Fence.Step);
             await Task.WhenAll(devices.Select((device, i) => ComputeAsync(device, position, clocks[i])));
             window.Abandoned.ThrowIfCancellationRequested();
-            if (window.Take() is not null) throw new DevicesStuckException(string.Join("; ", _setAside));
+            // What a device that hangs has given back when the others had nothing to do any more.
+            while (window.Take() is { } left)
+            {
+                window.Return(left);
+                var working = devices.Select((device, i) => (device, i)).Where(one => !one.device.IsStuck).ToArray();
+                if (working.Length == 0) throw new DevicesStuckException(string.Join("; ", _setAside));
+                await Task.WhenAll(working.Select(one => ComputeAsync(one.device, position, clocks[one.i])));
+                window.Abandoned.ThrowIfCancellationRequested();
+            }
+
             await PushRestAsync();
         }
         finally
