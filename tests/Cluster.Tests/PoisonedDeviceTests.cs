@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using GenSlmOrleans.Testing;
 
 namespace GenSlmOrleans.Cluster.Tests;
@@ -16,42 +13,21 @@ public sealed class PoisonedDeviceTests
         using var folder = new TemporaryFolder();
         var faults = Directory.CreateDirectory(folder.File("faults")).FullName;
         File.WriteAllText(Path.Combine(faults, "any.kernel"), "2 poison 0");
-        var (silo, gateway, http) = (FreePort(), FreePort(), FreePort());
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        foreach (var argument in (string[])[GenSlmConsole.Program("Silo"), "--name", "lone", "--devices", "cpu", "--drain-timeout", "20", "--cache", folder.File("cache"), "--silo-port", $"{silo}", "--gateway-port", $"{gateway}", "--http-port", $"{http}"])
-            start.ArgumentList.Add(argument);
-        start.Environment["GENSLM_FAULT_POINTS"] = faults;
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        try
-        {
-            string[] submission = ["submit", GenSlmConsole.Sample, "--gateway", $"127.0.0.1:{gateway}", "--threads", "1", "--seq-length", "50", "--max-steps", "4", "--name", "run", "--output", folder.File("run"), "--detach"];
-            // It takes a moment until it listens.
-            using var deadline = new CancellationTokenSource(Deadline);
-            ConsoleResult submitted;
-            do submitted = await GenSlmConsole.RunAsync(submission);
-            while (submitted.ExitCode == 3 && !process.HasExited && !deadline.IsCancellationRequested);
-            Assert.True(submitted.ExitCode == 0, submitted.Errors);
-            await process.WaitForExitAsync(deadline.Token);
-        }
-        finally
-        {
-            if (!process.HasExited) process.Kill();
-        }
-
-        var log = await output;
-        Assert.True(process.ExitCode == 75, $"exit code {process.ExitCode}\n{log}");
+        using var silo = new LoneSilo(faults, "--name", "lone", "--devices", "cpu", "--drain-timeout", "20", "--cache", folder.File("cache"));
+        string[] submission = ["submit", GenSlmConsole.Sample, "--gateway", silo.Gateway, "--threads", "1", "--seq-length", "50", "--max-steps", "4", "--name", "run", "--output", folder.File("run"), "--detach"];
+        // It takes a moment until it listens.
+        using var deadline = new CancellationTokenSource(Deadline);
+        ConsoleResult submitted;
+        do submitted = await GenSlmConsole.RunAsync(submission);
+        while (submitted.ExitCode == 3 && !silo.HasExited && !deadline.IsCancellationRequested);
+        Assert.True(submitted.ExitCode == 0, submitted.Errors);
+        int exitCode = await silo.EndAsync(deadline.Token);
+        var log = await silo.Output;
+        Assert.True(exitCode == 75, $"exit code {exitCode}\n{log}");
         Assert.Single(log.Split('\n'), line => line.Contains(
             "cpu computes nothing any more in this process: after 'A fault was asked for at kernel.' a small computation failed too, with 'A fault was asked for at kernel.'; the silo hands over what it holds and ends with exit code 75"));
         Assert.Contains("All is handed over; leaving", log);
         // The step before is in a checkpoint.
         Assert.NotEmpty(Directory.GetDirectories(folder.File("run/checkpoints")));
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -98,37 +98,10 @@ public sealed class RollingUpdateTests(ITestOutputHelper output)
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         long began = Stopwatch.GetTimestamp();
-        while (!await IsReadyAsync(http, cluster, silo))
+        while (!await cluster.IsReadyAsync(http, silo))
         {
             Assert.True(Stopwatch.GetElapsedTime(began) < StartPatience, $"{silo} is not ready {StartPatience.TotalSeconds} s after its start:\n{console.Errors}");
             await pace.WaitForNextTickAsync();
-        }
-    }
-
-    private static async Task<bool> IsReadyAsync(HttpClient http, UpCluster cluster, string silo)
-    {
-        var starting = cluster.Processes().Select(process => Words(process)).FirstOrDefault(words => words.SkipWhile(word => word != "--name").ElementAtOrDefault(1) == silo && words.Contains("--http-port"));
-        if (starting is null) return false;
-        try
-        {
-            using var answer = await http.GetAsync(new Uri($"http://127.0.0.1:{starting[Array.IndexOf(starting, "--http-port") + 1]}/health/ready"));
-            return answer.IsSuccessStatusCode;
-        }
-        catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
-        {
-            return false;
-        }
-    }
-
-    private static string[] Words(int process)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{process}/cmdline").Split('\0');
-        }
-        catch (IOException)
-        {
-            return [];
         }
     }
 }

@@ -84,13 +84,32 @@ internal sealed class UpCluster : IAsyncDisposable
         .Where(id => id > 0 && id != Environment.ProcessId && CommandLine(id).Contains(_folder.Path) && CommandLine(id).Contains(".dll"))];
 
     /// <summary>Waits until the number of processes is as expected.</summary>
-    public async Task ExpectProcessesAsync(Func<int, bool> expected, string what)
+    public Task ExpectProcessesAsync(Func<int, bool> expected, string what) => UntilAsync(what, () => Task.FromResult(expected(Processes().Length)));
+
+    /// <summary>Whether a silo that was started by name says that it is ready, as a readiness probe asks it.</summary>
+    public async Task<bool> IsReadyAsync(HttpClient http, string silo)
+    {
+        var starting = Processes().Select(Words).FirstOrDefault(words => words.SkipWhile(word => word != "--name").ElementAtOrDefault(1) == silo && words.Contains("--http-port"));
+        if (starting is null) return false;
+        try
+        {
+            using var answer = await http.GetAsync(new Uri($"http://127.0.0.1:{starting[Array.IndexOf(starting, "--http-port") + 1]}/health/ready"));
+            return answer.IsSuccessStatusCode;
+        }
+        catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Waits until something holds.</summary>
+    public static async Task UntilAsync(string what, Func<Task<bool>> holds)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         long began = Stopwatch.GetTimestamp();
-        while (!expected(Processes().Length))
+        while (!await holds())
         {
-            Assert.True(Stopwatch.GetElapsedTime(began) < Deadline, $"expected {what}; after {Deadline.TotalSeconds} s there were {Processes().Length} processes");
+            Assert.True(Stopwatch.GetElapsedTime(began) < Deadline, $"waited {Deadline.TotalSeconds} s for {what}");
             await timer.WaitForNextTickAsync();
         }
     }
@@ -107,15 +126,18 @@ internal sealed class UpCluster : IAsyncDisposable
 
     private JsonElement State() => JsonDocument.Parse(System.IO.File.ReadAllBytes(_folder.File("cluster/cluster.json"))).RootElement;
 
-    private static string CommandLine(int process)
+    private static string CommandLine(int process) => string.Join(' ', Words(process));
+
+    /// <summary>The words that a process was started with.</summary>
+    public static string[] Words(int process)
     {
         try
         {
-            return System.IO.File.ReadAllText($"/proc/{process}/cmdline").Replace('\0', ' ');
+            return System.IO.File.ReadAllText($"/proc/{process}/cmdline").Split('\0');
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return "";
+            return [];
         }
     }
 }

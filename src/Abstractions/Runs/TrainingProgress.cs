@@ -48,6 +48,10 @@ public sealed record RunSeconds(
     /// <summary>All of it.</summary>
     public double Total => Preparing + Stepping + Validating + Checkpointing + Waiting;
 
+    /// <summary>The same with the use's name in front.</summary>
+    public IEnumerable<(string Use, double Seconds)> ByUse =>
+        [("preparing", Preparing), ("stepping", Stepping), ("validating", Validating), ("checkpointing", Checkpointing), ("waiting", Waiting)];
+
     public static RunSeconds operator +(RunSeconds left, RunSeconds right) => new(
         left.Preparing + right.Preparing, left.Stepping + right.Stepping, left.Validating + right.Validating, left.Checkpointing + right.Checkpointing, left.Waiting + right.Waiting);
 }

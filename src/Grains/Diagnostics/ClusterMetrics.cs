@@ -55,6 +55,7 @@ public sealed class ClusterMetrics : IDisposable
         Gauge("genslm.learning_rate", "Learning rate of the last step.", run => run.Step == 0 ? null : run.LearningRate);
         Gauge("genslm.gradient_norm", "Global gradient norm of the last step, before clipping.", run => run.Step == 0 ? null : run.GradientNorm);
         Gauge("genslm.checkpoint_waiting", "1 while a run waits for room on its disk, 0 otherwise.", run => _waitingForRoom.ContainsKey(run.RunId) ? 1 : 0);
+        _meter.CreateObservableGauge("genslm.run_seconds", MeasureSeconds, "s", "What a run's wall time went to so far: no second is counted twice, and none is left out.");
         _meter.CreateObservableGauge(
             "genslm.replica_memory", () => new Measurement<long>(Environment.WorkingSet, _silo), "By", "Resident memory of the silo's process.");
         _meter.CreateObservableGauge("genslm.build_info", BuildInfo, description: "Always 1; the version is a label.");
@@ -128,6 +129,12 @@ public sealed class ClusterMetrics : IDisposable
     {
         foreach (var (runId, status) in _runs)
             if (read(status()) is { } value) yield return new Measurement<double>(value, new("run", runId), _silo);
+    }
+
+    private IEnumerable<Measurement<double>> MeasureSeconds()
+    {
+        foreach (var (runId, status) in _runs)
+            foreach (var (use, seconds) in status().Spent.ByUse) yield return new Measurement<double>(seconds, new("run", runId), _silo, new("use", use));
     }
 
     private Measurement<int> BuildInfo() =>

@@ -252,6 +252,8 @@ internal sealed class DevicePool(
         catch (Exception exception) when (CallFailure.IsLoss(exception))
         {
             log.DeviceNotPrepared(exception, context.RunId, device.Silo, device.Device);
+            // It is tried again at once when it has been seen that it is not ready.
+            if (view.IsLive(silo.Address)) await Task.Delay(LookInterval, time);
         }
 #pragma warning disable CA1031 // Whatever is wrong with one device, the run goes on with the others.
         catch (Exception exception) when (exception is not SupersededException)

@@ -91,7 +91,7 @@ internal sealed class RunTeam
         _ = view.FollowAsync(over);
         await view.OpenAsync();
         surroundings.Record.DeviceFingerprint = pool.ChooseKind(surroundings.Record.DeviceFingerprint);
-        var (data, plan) = await OpenDataAsync(pool, view, surroundings);
+        var (data, plan) = await OpenDataAsync(pool, view, surroundings, journal);
         var team = new RunTeam(surroundings, journal, view, pool, context, data, plan, interrupted);
         _ = team._handOver.FollowAsync(over);
         return team;
@@ -229,8 +229,9 @@ internal sealed class RunTeam
         await Keeper.CloseAsync(FenceAt(0));
     }
 
-    private static async Task<(DataSummary Data, RunPlan Plan)> OpenDataAsync(DevicePool pool, ClusterView view, RunSurroundings surroundings)
+    private static async Task<(DataSummary Data, RunPlan Plan)> OpenDataAsync(DevicePool pool, ClusterView view, RunSurroundings surroundings, RunJournal journal)
     {
+        var slow = new SlowPart(surroundings.Time);
         while (true)
         {
             try
@@ -245,8 +246,9 @@ internal sealed class RunTeam
 
                 return await opening;
             }
-            catch (StaleMessageException)
+            catch (StaleMessageException exception)
             {
+                if (slow.IsToBeTold()) journal.Note($"for {slow.Seconds:F0} s: {exception.Message}");
                 if (surroundings.Record.Wish != RunWish.Run) throw new StepAbandonedException();
                 view.Refresh();
                 await Task.WhenAny(view.Changed(), Task.Delay(BoundaryPatience, surroundings.Time));
