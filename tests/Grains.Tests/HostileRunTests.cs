@@ -2,6 +2,7 @@ using System.Reflection;
 using CsCheck;
 using GenSlmOrleans.Abstractions;
 using GenSlmOrleans.Formats;
+using GenSlmOrleans.Grains.Host;
 using GenSlmOrleans.Grains.Runs;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -51,6 +52,57 @@ public sealed class HostileRunTests
         Assert.Equal(before, cluster.Addresses);
         var end = await cluster.RunAsync("sound", Small(cluster), Tiny);
         Assert.True(end.State == RunState.Completed, end.Failure?.Message);
+    }
+
+    [Fact]
+    public async Task The_extremes_that_the_bounds_allow_train_or_end_in_a_sentence_and_leave_the_silos_alive()
+    {
+        const long Memory = 2L << 30;
+        await using var cluster = await TestCluster.StartAsync(2, memory: () => new SiloMemory(() => [new MemoryBound(new MemoryPool("test", "what the test leaves it", Memory), Memory)]));
+        var before = cluster.Addresses;
+        int number = 0, begun = 0;
+        await Extremes(Small(cluster)).SampleAsync(
+            async spec =>
+            {
+                var name = $"run-{++number}";
+                ITrainingRunGrain run;
+                try
+                {
+                    run = await cluster.StartRunAsync(name, spec, Tiny);
+                }
+                catch (RunInputException)
+                {
+                    return;
+                }
+
+                var status = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver || status.Step > 0 || status.State == RunState.Waiting, "a step or an end");
+                if (!status.IsOver) await run.CancelAsync();
+                var end = await TestCluster.UntilAsync(() => run.GetStatusAsync(0), status => status.IsOver, "the run's end");
+                if (end.Step > 0) begun++;
+                Assert.True(end.State is RunState.Completed or RunState.Cancelled || end.Failure is { Message.Length: > 0 }, $"{end.State}: {spec}");
+                Assert.DoesNotContain("   at ", end.Failure?.Message ?? "");
+            },
+            iter: 120,
+            threads: 1);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{begun} of {number} took a step");
+        Assert.True(begun > 5, $"only {begun} of {number} took a step");
+        Assert.Equal(before, cluster.Addresses);
+        var sound = await cluster.RunAsync("sound", Small(cluster), Tiny);
+        Assert.True(sound.State == RunState.Completed, sound.Failure?.Message);
+    }
+
+    // Each setting by itself is sound.
+    private static Gen<RunSpec> Extremes(RunSpec small)
+    {
+        var work = Gen.Select(AnyValue.One(1, 3, 65_536), AnyValue.One(1, 7, 65_536), AnyValue.One(1, 1, 3, 3, 12, 65_536), AnyValue.One(0, 2, 32, 32, 2048, 1 << 24), AnyValue.One(0L, 1, 1_000_000_000_000), Gen.Enum<Padding>(),
+            (batch, accumulation, shards, length, steps, padding) => small with { BatchSize = batch, AccumulationSteps = accumulation, Shards = shards, SeqLength = length, MaxSteps = steps, Epochs = steps == 0 ? 1_000_000 : 1, Padding = padding });
+        var learning = Gen.Select(AnyValue.One(1e-300, 1e-3, 1e300), AnyValue.One(0, 1e-300, 1e300), AnyValue.One(0, 1e-300, 1e300), Gen.Enum<LearningRateScheduleKind>(), AnyValue.One(0L, 0, 0, 1_000_000_000_000), Gen.Enum<NonFiniteAction>());
+        var validation = Gen.Select(AnyValue.One(0, 0.5, 0.999999), AnyValue.One("1", "1epoch", "1000000epoch"), AnyValue.One(0, 1, int.MaxValue), AnyValue.One(0, 65_536), AnyValue.One(0, 0, int.MaxValue), AnyValue.One(-1, 1, int.MaxValue));
+        return Gen.Select(work, learning, validation, (spec, learns, validates) => spec with
+        {
+            LearningRate = learns.Item1, GradientClip = learns.Item2, WeightDecay = learns.Item3, Schedule = learns.Item4, WarmupSteps = learns.Item5, OnNonfinite = learns.Item6,
+            ValFraction = validates.Item1, ValEvery = validates.Item2, LimitValBatches = validates.Item3, ValBatchSize = validates.Item4, EarlyStoppingPatience = validates.Item5, KeepBest = validates.Item6,
+        });
     }
 
     [Fact]
