@@ -13,16 +13,19 @@ public sealed class TokenStores(string cacheFolder, FileThreads files) : IDispos
 
     /// <summary>Opens the store of a run's data files, tokenising them first when this silo has not seen these bytes so prepared before.</summary>
     /// <exception cref="FastaException">A file is missing, malformed, or cannot be prepared.</exception>
-    public Task<TokenStore> OpenAsync(RunSpec spec)
+    public async Task<TokenStore> OpenAsync(RunSpec spec)
     {
         var sources = RunData.Sources(spec);
-        var key = Key(sources);
+        // Even to look at a file may take for ever, where its file system does not answer.
+        var key = await files.RunLongAsync(() => Key(sources));
+        Task<TokenStore>? store;
         lock (_lock)
         {
             // What failed is tried again: the file may have been mended.
-            if (!_stores.TryGetValue(key, out var store) || store.IsFaulted) _stores[key] = store = files.RunLongAsync(() => Open(sources));
-            return store;
+            if (!_stores.TryGetValue(key, out store) || store.IsFaulted) _stores[key] = store = files.RunLongAsync(() => Open(sources));
         }
+
+        return await store;
     }
 
     private static string Key(DataSources sources)
