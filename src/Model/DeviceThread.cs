@@ -102,7 +102,13 @@ public sealed class DeviceThread : IDisposable
     private bool TryTake([MaybeNullWhen(false)] out Action work)
     {
         if (_queue.TryTake(out work)) return true;
-        if (_threadCount > 1) OpenMpTeam.Release();
+        if (_threadCount > 1)
+        {
+            OpenMpTeam.Release();
+            // OpenMP does not say whether a thread still knows then how many it was to have.
+            _threadCount = 0;
+        }
+
         return _queue.TryTake(out work, waits: true);
     }
 

@@ -11,7 +11,10 @@ internal static unsafe class OpenMpTeam
 
     private static readonly Lazy<nint> PauseAll = new(() => NativeLibraries.TryFindSymbol(NativeLibraries.OpenMp, "omp_pause_resource_all", out nint address) ? address : 0);
 
-    /// <summary>Ends the threads of the calling thread's team; the next parallel part starts others. Does nothing where this libtorch has no libgomp.</summary>
+    /// <summary>
+    /// Ends the threads of the calling thread's team; the next parallel part starts others, whose number is set again before. Does
+    /// nothing where this libtorch has no libgomp.
+    /// </summary>
     public static void Release()
     {
         if (PauseAll.Value is var address and not 0) _ = ((delegate* unmanaged[Cdecl]<int, int>)address)(PauseSoft);

@@ -37,4 +37,42 @@ public sealed class DeviceThreadTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
         Assert.False(ran);
     }
+
+    [Fact]
+    public async Task Its_team_is_let_go_of_when_it_has_nothing_to_do_and_has_as_many_threads_when_it_has()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs /proc");
+        // Other than what a thread would have by itself.
+        int threads = Environment.ProcessorCount + 1;
+        using var device = new DeviceThread("its team", TimeProvider.System);
+        for (int piece = 0; piece < 3; piece++)
+        {
+            var (count, team) = await device.RunAsync(threads, () =>
+            {
+                using var values = TorchSharp.torch.ones(1 << 20);
+                using var sum = values.add(values);
+                return (TorchSharp.torch.get_num_threads(), TeamSize());
+            });
+            Assert.Equal((threads, threads), (count, team));
+            using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+            using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+            while (TeamSize() > 1) await pace.WaitForNextTickAsync(deadline.Token);
+        }
+
+        // They have the name of the thread that they were started by.
+        static int TeamSize() => Directory.EnumerateDirectories("/proc/self/task").Count(thread => NameOf(thread) == "device its team");
+    }
+
+    private static string NameOf(string thread)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(thread, "comm")).TrimEnd();
+        }
+        catch (IOException)
+        {
+            // It has ended.
+            return "";
+        }
+    }
 }
