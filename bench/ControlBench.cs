@@ -66,12 +66,12 @@ internal static class ControlBench
         var answers = new InstantAnswers(spec, config, new DataSummary("data", records, 512L * records, 0, 0, 0, 0) { LongestRecord = 512 });
         var record = new RunRecord { Submission = new RunSubmission(spec, config.ToJson(), Resume: false), Instance = "bench", Generation = 1 };
         using var metrics = new ClusterMetrics("bench");
-        using var files = new FileThreads();
+        using var compute = new ComputeThreads();
         var surroundings = new RunSurroundings(
             new InstantGrains(answers), new InstantSilos(siteCount), "bench", record, () => Task.CompletedTask, metrics, TimeProvider.System, NullLogger.Instance)
         {
             Objection = null,
-            Files = files,
+            Compute = compute,
             PlanAsync = (submission, data) => Task.FromResult(new RunPlan(submission.Spec, config, RunData.Sets(data))),
             Preparation = new PreparationCount("bench", record, () => Task.CompletedTask, NullLogger.Instance),
         };

@@ -17,7 +17,7 @@ public sealed class HolderCallsTests : IDisposable
 
     private readonly Members _members = new("a", "b");
     private readonly ClusterMetrics _metrics = new("test");
-    private readonly FileThreads _files = new();
+    private readonly ComputeThreads _compute = new();
     private readonly RunJournal _journal;
     private readonly HolderCalls _calls;
     private readonly PartitionPlace _place = new(0, 0, 1, ["a", "b"]);
@@ -30,7 +30,7 @@ public sealed class HolderCallsTests : IDisposable
         {
             Objection = null,
             PlanAsync = (_, _) => throw new NotSupportedException(),
-            Files = _files,
+            Compute = _compute,
             Preparation = new PreparationCount("run", record, () => Task.CompletedTask, NullLogger.Instance),
         });
         var time = new InstantTime();
@@ -88,7 +88,7 @@ public sealed class HolderCallsTests : IDisposable
     public void Dispose()
     {
         _metrics.Dispose();
-        _files.Dispose();
+        _compute.Dispose();
     }
 
     /// <summary>Grains of which each is a holder.</summary>

@@ -100,8 +100,18 @@ public sealed class HostileRunTests
         var validation = Gen.Select(AnyValue.One(0, 0.5, 0.999999), AnyValue.One("1", "1epoch", "1000000epoch"), AnyValue.One(0, 1, int.MaxValue), AnyValue.One(0, 65_536), AnyValue.One(0, 0, int.MaxValue), AnyValue.One(-1, 1, int.MaxValue));
         return Gen.Select(work, learning, validation, (spec, learns, validates) => spec with
         {
-            LearningRate = learns.Item1, GradientClip = learns.Item2, WeightDecay = learns.Item3, Schedule = learns.Item4, WarmupSteps = learns.Item5, OnNonfinite = learns.Item6,
-            ValFraction = validates.Item1, ValEvery = validates.Item2, LimitValBatches = validates.Item3, ValBatchSize = validates.Item4, EarlyStoppingPatience = validates.Item5, KeepBest = validates.Item6,
+            LearningRate = learns.Item1,
+            GradientClip = learns.Item2,
+            WeightDecay = learns.Item3,
+            Schedule = learns.Item4,
+            WarmupSteps = learns.Item5,
+            OnNonfinite = learns.Item6,
+            ValFraction = validates.Item1,
+            ValEvery = validates.Item2,
+            LimitValBatches = validates.Item3,
+            ValBatchSize = validates.Item4,
+            EarlyStoppingPatience = validates.Item5,
+            KeepBest = validates.Item6,
         });
     }
 

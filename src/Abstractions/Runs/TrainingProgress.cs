@@ -49,7 +49,7 @@ public sealed record RunSeconds(
     public double Total => Preparing + Stepping + Validating + Checkpointing + Waiting;
 
     /// <summary>The same with the use's name in front.</summary>
-    public IEnumerable<(string Use, double Seconds)> ByUse =>
+    public IEnumerable<(string Use, double Seconds)> ByUse() =>
         [("preparing", Preparing), ("stepping", Stepping), ("validating", Validating), ("checkpointing", Checkpointing), ("waiting", Waiting)];
 
     public static RunSeconds operator +(RunSeconds left, RunSeconds right) => new(

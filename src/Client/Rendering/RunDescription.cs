@@ -79,7 +79,7 @@ internal sealed record RunDescription(string RunId, RunSpec Spec, RunStatus Stat
         if (Status.TrainLoss is { } loss) yield return ("Train loss", EventText.Invariant($"{loss:F4}"));
         if (Status.ValidationLoss is { } validation) yield return ("Validation", EventText.Invariant($"{validation:F4}, best {Status.BestValidationLoss:F4} after step {Status.BestStep}"));
         if (!Status.IsOver) yield return ("Pace", EventText.Invariant($"{EventText.Thousands(Status.TokensPerSecond)} tok/s, ETA {EventText.Duration(Status.RemainingSeconds)}"));
-        if (Status.Spent.Total > 0) yield return ("Time", $"{EventText.Duration(Status.Spent.Total)}: {string.Join(", ", Status.Spent.ByUse.Where(spent => spent.Seconds > 0).Select(spent => $"{spent.Use} {EventText.Duration(spent.Seconds)}"))}");
+        if (Status.Spent.Total > 0) yield return ("Time", $"{EventText.Duration(Status.Spent.Total)}: {string.Join(", ", Status.Spent.ByUse().Where(spent => spent.Seconds > 0).Select(spent => $"{spent.Use} {EventText.Duration(spent.Seconds)}"))}");
         yield return ("Recovery", EventText.Invariant($"{Status.ShardsReassigned} shards reassigned, {Status.RepeatedMicroBatches} micro-batches repeated, {Status.ReplayedSteps} steps replayed"));
         if (!Status.IsOver && Status.Driver.Length > 0) yield return ("Driver", EventText.Invariant($"{Status.Driver}, generation {Status.Generation}"));
         foreach (var line in DeviceLines()) yield return line;

@@ -137,6 +137,7 @@ internal sealed class RunReplica : IAsyncDisposable
         left.Add(right);
         right.Return();
         Round(left);
+        _device.Thread.Progress();
         return left;
     }
 

@@ -16,8 +16,8 @@ public sealed class TokenStores(string cacheFolder, FileThreads files) : IDispos
     public async Task<TokenStore> OpenAsync(RunSpec spec)
     {
         var sources = RunData.Sources(spec);
-        // Even to look at a file may take for ever, where its file system does not answer.
-        var key = await files.RunLongAsync(() => Key(sources));
+        // Even to look at a file may take for ever, where its file system does not answer: on a thread of its own, for nobody else is to wait for it.
+        var key = await Task.Factory.StartNew(() => Key(sources), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         Task<TokenStore>? store;
         lock (_lock)
         {

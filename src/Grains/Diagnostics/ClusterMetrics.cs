@@ -134,7 +134,7 @@ public sealed class ClusterMetrics : IDisposable
     private IEnumerable<Measurement<double>> MeasureSeconds()
     {
         foreach (var (runId, status) in _runs)
-            foreach (var (use, seconds) in status().Spent.ByUse) yield return new Measurement<double>(seconds, new("run", runId), _silo, new("use", use));
+            foreach (var (use, seconds) in status().Spent.ByUse()) yield return new Measurement<double>(seconds, new("run", runId), _silo, new("use", use));
     }
 
     private Measurement<int> BuildInfo() =>

@@ -138,16 +138,19 @@ internal sealed class CheckpointKeeper(
     private async Task WantedAsync(Task asked, bool takesLong)
     {
         long began = time.GetTimestamp();
+        bool isTold = false;
         while (!asked.IsCompleted)
         {
             await Task.WhenAny(asked, interrupted, Task.Delay(MomentPatience, time));
             if (interrupted.IsCompleted) await Task.WhenAny(asked, Task.Delay(CancelPatience, time));
             if (asked.IsCompleted) break;
             if (interrupted.IsCompleted) throw new StepAbandonedException();
-            if (!takesLong) journal.Wait($"waiting for the output folder {submission.Spec.Output}, which has not answered for {time.GetElapsedTime(began).TotalSeconds:F0} s");
+            if (takesLong) continue;
+            isTold = true;
+            journal.Wait($"waiting for the output folder {submission.Spec.Output}, which has not answered for {time.GetElapsedTime(began).TotalSeconds:F0} s");
         }
 
-        if (!takesLong && time.GetElapsedTime(began) >= MomentPatience) journal.GoOn();
+        if (isTold) journal.GoOn();
         await asked;
     }
 

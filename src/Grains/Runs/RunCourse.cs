@@ -198,9 +198,9 @@ internal sealed class RunCourse(RunTeam team, RunRecord record, RunJournal journ
     /// <summary>A gradient that is not finite never reaches Adam: the run ends with a checkpoint, or leaves the step out.</summary>
     private async Task JudgeAsync(Fence fence, WindowOutcome outcome)
     {
-        var found = await _driver.FindNonFiniteAsync(fence);
-        var culprit = found is null
-            ? "no record by itself; the sum overflows"
+        var (found, isKnown) = await _driver.FindNonFiniteAsync(fence);
+        var culprit = !isKnown ? "no silo could find out which record's"
+            : found is null ? "no record by itself; the sum overflows"
             : $"shard {found.Shard}, record {found.Record + 1} of {FileList.Text(Plan.Spec.Data)}";
         var sentence = $"Step {fence.Step}: the gradient is not finite (norm {outcome.GradientNorm}; {culprit})";
         if (Plan.Spec.OnNonfinite == NonFiniteAction.SkipStep)

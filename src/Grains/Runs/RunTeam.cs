@@ -39,7 +39,7 @@ internal sealed class RunTeam
         Partitions = new PartitionGroup(context, surroundings.Grains, view, journal, PersistAsync, pool.PassOver, surroundings.Time, surroundings.Log);
         var submission = surroundings.Record.Submission! with { DeviceFingerprint = Record.DeviceFingerprint };
         Keeper = new CheckpointKeeper(surroundings.Grains, context.RunId, surroundings.Record.Instance, submission, journal, () => IsToStop, interrupted, surroundings.Metrics, surroundings.Time);
-        Expected = new ExpectedRecords(surroundings.Files, plan);
+        Expected = new ExpectedRecords(surroundings.Compute, plan);
         RunId = context.RunId;
         _handOver = new HandOver(Partitions, pool, view, () => FenceAt(0), RunId, surroundings.Time, surroundings.Log);
     }

@@ -87,8 +87,8 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
         metrics.StepApplied(team.RunId);
     }
 
-    /// <summary>The record that makes a step's gradient not finite; null when each by itself is.</summary>
-    public async Task<NonFiniteRecord?> FindNonFiniteAsync(Fence fence)
+    /// <summary>The record that makes a step's gradient not finite, null when each by itself is; and whether that could be found out.</summary>
+    public async Task<(NonFiniteRecord? Record, bool IsKnown)> FindNonFiniteAsync(Fence fence)
     {
         var backoff = new Backoff(time, RepeatPatience, FewestTries);
         bool failed = false;
@@ -116,9 +116,8 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
                 }
             }
 
-            if (found is not null || !lost) return found;
-            if (!await backoff.PauseAsync())
-                throw new RunFailedException($"Step {fence.Step}: the gradient is not finite, and no silo could find out which record makes it so, tried {backoff.Tries} times. No parameter was changed; the run resumes from its last checkpoint.");
+            if (found is not null || !lost) return (found, true);
+            if (!await backoff.PauseAsync()) return (null, false);
         }
     }
 
@@ -137,7 +136,7 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
         var pending = new Queue<(int First, int End)>(BatchRanges(count, _pool.Sites.Length));
         var running = new Dictionary<Task, (string Silo, int First, int End)>();
         var backoff = new Backoff(time, RepeatPatience, FewestTries);
-        var failed = new HashSet<int>();
+        var failed = new Dictionary<int, string>();
         var stopped = team.Interrupted;
         while (pending.Count > 0 || running.Count > 0)
         {
@@ -165,7 +164,7 @@ internal sealed class StepDriver(RunTeam team, RunJournal journal, ClusterMetric
                 backoff.Restart();
             }
             // The same error on another silo is no fault of a silo's.
-            catch (Exception exception) when (IsOfTheSilo(exception) || (CallFailure.MayBeOfTheSilo(exception) && _pool.Sites.Length > 1 && failed.Add(work.First)))
+            catch (Exception exception) when (IsOfTheSilo(exception) || (CallFailure.MayBeOfTheSilo(exception) && _pool.Sites.Length > 1 && (failed.TryAdd(work.First, work.Silo) || failed[work.First] == work.Silo)))
             {
                 pending.Enqueue((work.First, work.End));
                 await GiveUpAsync(work.Silo, fence, exception, backoff);

@@ -32,7 +32,7 @@ internal sealed record RunSurroundings(
     public required Func<RunSubmission, DataSummary, Task<RunPlan>> PlanAsync { get; init; }
 
     /// <summary>Where what takes its time is done.</summary>
-    public required FileThreads Files { get; init; }
+    public required ComputeThreads Compute { get; init; }
 
     /// <summary>How often silos died while they prepared it.</summary>
     public required PreparationCount Preparation { get; init; }

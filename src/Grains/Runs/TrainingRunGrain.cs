@@ -19,7 +19,7 @@ public sealed class TrainingRunGrain(
     IClusterMembershipService membership,
     ILocalSiloDetails silo,
     RunPlans plans,
-    FileThreads files,
+    ComputeThreads compute,
     ClusterMetrics metrics,
     StorePatience patience,
     TimeProvider time,
@@ -166,7 +166,7 @@ public sealed class TrainingRunGrain(
         {
             Objection = SubmissionRules.Objection(RunId, Record.Submission) ?? _preparation.Objection,
             PlanAsync = plans.OfAsync,
-            Files = files,
+            Compute = compute,
             Preparation = _preparation,
         };
         _run = new TrainingRun(RunId, surroundings);

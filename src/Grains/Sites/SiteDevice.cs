@@ -24,12 +24,14 @@ internal sealed class SiteDevice(RunReplica replica, TimeProvider time)
     /// <summary>Has the device do something, for as long as it makes progress.</summary>
     /// <param name="work">The work, which is on the device's thread when it hangs.</param>
     /// <param name="dropLate">Is given what a device that was given up brings after all.</param>
+    /// <param name="over">The work is waited for no more, for another reason.</param>
     /// <exception cref="DevicesStuckException">It makes none any more.</exception>
-    public async Task<T> WatchedAsync<T>(Func<Task<T>> work, Action<T>? dropLate = null)
+    public async Task<T> WatchedAsync<T>(Func<Task<T>> work, Action<T>? dropLate = null, CancellationToken over = default)
     {
         var working = work();
-        while (await Task.WhenAny(working, Task.Delay(LookInterval, time)) != working)
+        while (await Task.WhenAny(working, Task.Delay(LookInterval, time, over)) != working)
         {
+            over.ThrowIfCancellationRequested();
             var silent = Replica.SilentFor;
             if (silent <= Replica.Pace.Patience) continue;
             _late = EndLateAsync(working, dropLate);

@@ -31,16 +31,27 @@ internal sealed class SiteParameters(BlockTransfer transfer, ImmutableArray<Site
     {
         var lacking = _replicas.SelectMany(replica => replica.Blocks.OlderThan(version)).Distinct().Order().ToArray();
         if (lacking.Length == 0) return;
-        var bringing = BringAsync(lacking, version, fetch);
-        // Either all is there, or one of them hangs: what is being written to it is its for as long as it does.
-        await await Task.WhenAny(devices.Select(device => device.WatchedAsync(() => bringing)));
+        using var over = new CancellationTokenSource();
+        var bringing = BringAsync(lacking, version, fetch, over.Token);
+        try
+        {
+            // Either all is there, or one of them hangs: what is being written to it is its for as long as it does.
+            await await Task.WhenAny(devices.Select(device => device.WatchedAsync(() => bringing, over: over.Token)));
+        }
+        finally
+        {
+            await over.CancelAsync();
+        }
     }
 
-    private async Task<bool> BringAsync(int[] lacking, long version, Func<int, Task<Block>> fetch)
+    private async Task<bool> BringAsync(int[] lacking, long version, Func<int, Task<Block>> fetch, CancellationToken over)
     {
         await transfer.EachAsync(lacking, async index =>
         {
+            over.ThrowIfCancellationRequested();
             using var block = await fetch(index);
+            // When one that hung comes back, the others may have gone on to a later version.
+            over.ThrowIfCancellationRequested();
             await Task.WhenAll(_replicas.Where(replica => replica.Blocks.Lacks(index, version)).Select(replica => replica.WriteAsync(block, version)));
         });
         return true;

@@ -24,6 +24,7 @@ internal sealed class SiteWork(
     private readonly SortedDictionary<int, ShardTotals> _totals = [];
     private readonly List<string> _setAside = [];
     private int _repeated;
+    private bool _sumsAreTaken;
 
     public async Task<WindowReport> RunAsync()
     {
@@ -50,7 +51,7 @@ internal sealed class SiteWork(
         }
         finally
         {
-            foreach (var (_, sum) in _sums.Drain()) sum.Return();
+            if (!_sumsAreTaken) ReturnSums();
         }
 
         metrics.Recomputed(site.Context.RunId, _repeated);
@@ -86,7 +87,7 @@ internal sealed class SiteWork(
             }
 
             if (growing is not null) await PushedAsync(growing, pushing);
-            foreach (var (node, sum) in await _adding.TakeAsync(() => Task.FromResult(Complete()))) await device.WatchedAsync(() => PushAsync(device, node, sum));
+            while (await _adding.TakeAsync(() => Task.FromResult(NextComplete())) is var (node, sum)) await device.WatchedAsync(() => PushAsync(device, node, sum));
             clock.Ended("push");
         }
     }
@@ -168,19 +169,39 @@ internal sealed class SiteWork(
 
     private async Task AddAsync(SiteDevice device, int shard, GradientBuffer gradient)
     {
-        // Sums of several devices meet in the host's memory. One that hangs on the way there must not keep the others from adding theirs.
-        var sum = devices.Length == 1 ? gradient : await device.WatchedAsync(() => device.Replica.OnDeviceAsync(() => device.Replica.ToHost(gradient)), late => late.Return());
-        await device.WatchedAsync(() => _adding.TakeAsync(() => device.Replica.OnDeviceAsync(() => _sums.Add(new TreeNode(0, shard), sum))));
+        var node = new TreeNode(0, shard);
+        if (devices.Length > 1)
+        {
+            // Sums of several devices meet in the host's memory. One that hangs on the way there must not keep the others from adding theirs.
+            var sum = await device.WatchedAsync(() => device.Replica.OnDeviceAsync(() => device.Replica.ToHost(gradient)), late => late.Return());
+            if (!await _adding.TakeAsync(() => device.Replica.OnDeviceAsync(() => _sums.Add(node, sum)))) sum.Return();
+            return;
+        }
+
+        try
+        {
+            await device.WatchedAsync(() => _adding.TakeAsync(() => device.Replica.OnDeviceAsync(() => _sums.Add(node, gradient))), _ => ReturnSums());
+        }
+        catch (DevicesStuckException)
+        {
+            // It is at them, and may come back.
+            _sumsAreTaken = true;
+            throw;
+        }
+    }
+
+    private void ReturnSums()
+    {
+        foreach (var (_, sum) in _sums.Drain()) sum.Return();
     }
 
     // A node of the cover of what the window keeps is complete when its sum is held as such: no larger one will come of it.
-    private List<(TreeNode Node, GradientBuffer Sum)> Complete()
+    private (TreeNode Node, GradientBuffer Sum)? NextComplete()
     {
-        var complete = new List<(TreeNode, GradientBuffer)>();
         var kept = window.Kept;
         foreach (var node in site.Model.Tree.Cover(kept.First, kept.End))
-            if (_sums.TryTake(node, out var sum)) complete.Add((node, sum));
-        return complete;
+            if (_sums.TryTake(node, out var sum)) return (node, sum);
+        return null;
     }
 
     // What was given up may have left sums that were to become part of larger ones.
