@@ -7,7 +7,7 @@ namespace GenSlmOrleans.Cluster.Tests;
 /// <summary>Every silo of a cluster is replaced while a run of the size that users have trains, as Kubernetes does it: one after the other, each told to leave and waited for.</summary>
 public sealed class RollingUpdateTests(ITestOutputHelper output)
 {
-    private const int Steps = 3;
+    private const int Steps = 4;
 
     // Steps of about twenty seconds on two cores, for which a pod that is told to leave would not be given the time. Each setting is away from its default.
     private static readonly string[] Settings =
