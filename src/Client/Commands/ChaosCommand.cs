@@ -36,10 +36,11 @@ internal static class ChaosCommand
             Example: genslm chaos --runs 5 --seed 7
 
             Trains a small model on real silo processes of this machine, each run with settings of its own, while faults strike
-            them (kill -9, SIGSTOP, drain, join, slow silo, restart of Redis or of everything, full or slow disk, silos cut off from
-            each other, a device that hangs, a bit that flips; at any phase of a step), and checks that each run ends in the weights of an undisturbed one with the same settings, with every record seen
-            once and no step lost or applied twice. Exit code 0: all passed; 1: one did not, and its seed, its settings, its faults
-            and its logs are named.
+            them (kill -9, SIGSTOP, drain, join, slow silo, restart of Redis or of everything, full or slow disk, silos cut off
+            from each other, a device that hangs, a bit that flips; at any phase of a step), and checks that each run ends in
+            the weights of an undisturbed one with the same settings, with every record seen once, no step lost or applied
+            twice, and no silo lost that was not struck. Exit code 0: all passed; 1: one did not, and its seed, its settings,
+            its faults and its logs are named.
             """);
         command.Arguments.Add(Data);
         foreach (var option in (Option[])[Runs, Seed, First, Settings, Silos, Kinds, Faults, Replacements, Storm, Duration, Trace, Model, Epochs, Output, Keep, Json, Verbose]) command.Options.Add(option);

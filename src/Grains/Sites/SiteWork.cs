@@ -180,7 +180,7 @@ internal sealed class SiteWork(
 
         try
         {
-            await device.WatchedAsync(() => _adding.TakeAsync(() => device.Replica.OnDeviceAsync(() => _sums.Add(node, gradient))), _ => ReturnSums());
+            if (!await device.WatchedAsync(() => _adding.TakeAsync(() => device.Replica.OnDeviceAsync(() => _sums.Add(node, gradient))), _ => ReturnSums())) gradient.Return();
         }
         catch (DevicesStuckException)
         {
